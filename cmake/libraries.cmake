@@ -1,0 +1,27 @@
+# The libraries of Debian 12 the project stands on. A missing one is named by its Debian package.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+
+function(at_library target module package)
+  pkg_check_modules(${target} QUIET IMPORTED_TARGET GLOBAL ${module})
+  if(NOT ${target}_FOUND)
+    message(FATAL_ERROR "${module} was not found; install the Debian package ${package} (tools/deps.sh does)")
+  endif()
+endfunction()
+at_library(CRYPTO libcrypto libssl-dev)
+at_library(JANSSON jansson libjansson-dev)
+at_library(UTF8PROC libutf8proc libutf8proc-dev)
+at_library(JPEG libjpeg libjpeg62-turbo-dev)
+at_library(PNG libpng libpng-dev)
+at_library(EXIF libexif libexif-dev)
+set(ANYTAG_IMAGE_LIBRARIES PkgConfig::JPEG PkgConfig::PNG PkgConfig::EXIF)
+
+# WebP is a build option: without it a WebP file gets an error that names the package.
+pkg_check_modules(WEBP QUIET IMPORTED_TARGET GLOBAL libwebp)
+option(ANYTAG_WEBP "read WebP pictures (libwebp-dev)" ${WEBP_FOUND})
+if(ANYTAG_WEBP)
+  list(APPEND ANYTAG_IMAGE_LIBRARIES PkgConfig::WEBP)
+  add_compile_definitions(ANYTAG_WITH_WEBP=1)
+else()
+  add_compile_definitions(ANYTAG_WITH_WEBP=0)
+endif()

@@ -1,0 +1,17 @@
+# libanytag: every room in one shared and one static library that export at_* of the public headers.
+get_property(rooms GLOBAL PROPERTY ANYTAG_ROOMS)
+get_property(links GLOBAL PROPERTY ANYTAG_LINKS)
+list(REMOVE_DUPLICATES links)
+set(objects)
+foreach(room ${rooms})
+  list(APPEND objects $<TARGET_OBJECTS:${room}>)
+endforeach()
+
+add_library(anytag SHARED ${objects})
+set_target_properties(anytag PROPERTIES LINKER_LANGUAGE C VERSION ${PROJECT_VERSION} SOVERSION 0)
+target_link_libraries(anytag PRIVATE ${links} m)
+target_include_directories(anytag PUBLIC ${CMAKE_SOURCE_DIR}/include)
+add_library(anytag_static STATIC ${objects})
+set_target_properties(anytag_static PROPERTIES LINKER_LANGUAGE C OUTPUT_NAME anytag)
+target_link_libraries(anytag_static PUBLIC ${links} m)
+target_include_directories(anytag_static PUBLIC ${CMAKE_SOURCE_DIR}/include)

@@ -1,0 +1,36 @@
+/* anytag/convert.h - official checkpoints (.pth), .safetensors, a folder with config.json, or GGUF
+ * to the one GGUF file that at_model_open() reads. */
+#ifndef ANYTAG_CONVERT_H
+#define ANYTAG_CONVERT_H
+
+#include "anytag/base.h"
+
+AT_C_BEGIN
+
+typedef enum at_weight_type { AT_WEIGHTS_KEEP = 0, AT_WEIGHTS_F32 = 1, AT_WEIGHTS_F16 = 2, AT_WEIGHTS_BF16 = 3 } at_weight_type;
+
+typedef struct at_convert_options {
+    size_t struct_size;       /* sizeof(at_convert_options) */
+    at_weight_type type;      /* of matrices; norms, biases and tables stay f32. KEEP: f32 -> f16 no: as stored */
+    const char *arch;         /* "ram", "ram_plus", "ram_lite"; NULL or "auto": by the keys found */
+    const char *official_dir; /* tag lists and thresholds of the official repository or a folder like it */
+    const char *model_config; /* a JSON file with the official field names, for other sizes */
+    const char *tags;         /* English tags, one a line; overrides official_dir */
+    const char *tags_zh;      /* Chinese tags, one a line */
+    const char *thresholds;   /* one number a line */
+    const char *name;         /* general.name; NULL: the input's stem */
+    int skip_sha256;          /* 1: the source's SHA-256 is not computed */
+    void (*progress)(void *user, uint64_t done_bytes, uint64_t total_bytes); /* may be NULL */
+    void *progress_user;
+    at_log_fn log; /* hears what was ignored, one line a key */
+    void *log_user;
+} at_convert_options;
+
+/* Writes `out` whole or not at all (out.part, renamed).   in, out, options borrow
+ * AT_E_MODEL_MISMATCH names the key, the shape found and the shape expected; _UNSAFE_PICKLE,
+ * _MODEL_DAMAGED, _MODEL_UNSUPPORTED, _NOT_FOUND, _OUTPUT_FAILED, _DISK_FULL, _OUT_OF_MEMORY. */
+AT_API at_status at_convert(const char *in, const char *out, const at_convert_options *options,
+                            at_error *err);
+
+AT_C_END
+#endif

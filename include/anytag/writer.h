@@ -1,0 +1,64 @@
+/* anytag/writer.h - results in the formats people and programs read.
+ *
+ *     at_writer *w = NULL;
+ *     at_writer_open("jsonl", NULL, to_stdout, NULL, &w, &err);
+ *     at_record r = {.struct_size = sizeof r, .name = "a.jpg", .path = "a.jpg", .model = model,
+ *                    .image = image, .tags = tags};
+ *     at_writer_add(w, &r, &err);
+ *     at_writer_finish(w, &err);
+ *     at_writer_close(w);
+ *
+ * Formats: text json jsonl csv csv-wide official html. Machine formats are stable (schema
+ * anytag.result/1); text is for people. */
+#ifndef ANYTAG_WRITER_H
+#define ANYTAG_WRITER_H
+
+#include "anytag/tag.h"
+
+AT_C_BEGIN
+
+typedef struct at_writer at_writer;
+
+/* Takes the bytes; returns AT_OK or the reason (AT_E_OUTPUT_FAILED, AT_E_DISK_FULL). */
+typedef at_status (*at_write_fn)(void *user, const void *data, size_t size, at_error *err);
+
+typedef struct at_writer_options {
+    size_t struct_size;  /* sizeof(at_writer_options) */
+    const char *lang;    /* "en" (default), "zh", "en,zh" */
+    int terminal_width;  /* 0: not a terminal, the pipe form; else columns of the terminal */
+    int color;           /* 1: may use colour (terminal form) */
+    int unicode;         /* 1: bars of block characters may be used */
+    int scores;          /* text: append ":0.97" */
+    int all_scores;      /* json, jsonl: every score, base64 float32 */
+    int null_ends;       /* text: a record ends with NUL, paths raw */
+    int bom;             /* csv: UTF-8 byte order mark */
+    int excel;           /* csv: ' before cells that begin with = + - @ */
+    const char *options_json; /* json: the run's options as a JSON object; NULL: {} */
+} at_writer_options;
+
+/* One picture's result. `error` non-NULL makes an error record. All borrowed. */
+typedef struct at_record {
+    size_t struct_size;   /* sizeof(at_record) */
+    const char *name;     /* base name */
+    const char *path;     /* as given by the user; NULL for a stream */
+    const at_model *model;
+    const at_image *image; /* NULL in an error record */
+    const at_tags *tags;
+    const at_error *error;
+    double decode_ms; /* 0: unknown */
+    double total_ms;
+    const char *const *warnings;
+    size_t n_warnings;
+} at_record;
+
+/* `format` borrows; AT_E_INVALID_PARAMETER lists the known ones.   writer returns, at_writer_close() */
+AT_API at_status at_writer_open(const char *format, const at_writer_options *options,
+                                at_write_fn write, void *user, at_writer **writer, at_error *err);
+AT_API at_status at_writer_add(at_writer *writer, const at_record *record, at_error *err);
+AT_API at_status at_writer_finish(at_writer *writer, at_error *err); /* the end of the document */
+AT_API void at_writer_close(at_writer *writer);
+/* Names of the formats, NULL-terminated, with one line each about them. */
+AT_API const char *const *at_writer_formats(void);
+
+AT_C_END
+#endif
