@@ -1,0 +1,179 @@
+/* ops.c - each op: shapes, then the backend, then its time. */
+#include "nn/nn.h"
+
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+static const char *const op_names[AT_OPS_] = {
+    [AT_OP_LINEAR] = "linear",       [AT_OP_NORM] = "layer_norm", [AT_OP_ATTENTION] = "attention",
+    [AT_OP_IM2COL] = "im2col",       [AT_OP_DEPTHWISE] = "depthwise",
+    [AT_OP_REWEIGHT] = "reweight",   [AT_OP_MEAN] = "mean",       [AT_OP_ADD] = "add",
+};
+
+const char *at_op_name(at_op op) { return op_names[op]; }
+
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* False: nothing is to be computed (an earlier failure, a wrong shape, planning). */
+static bool begin(at_exec *x, at_op op, bool shapes_fit, double *start)
+{
+    if (x->status != AT_OK) return false;
+    if (!shapes_fit) {
+        at_exec_fail(x, AT_E_INTERNAL, "%s: shapes do not fit", op_names[op]);
+        return false;
+    }
+    if (at_planning(x)) return false;
+    if (x->profile) *start = now_s();
+    return true;
+}
+
+static void end(at_exec *x, at_op op, double start, double flop)
+{
+    if (!x->profile) return;
+    x->counts[op].seconds += now_s() - start;
+    x->counts[op].flop += flop;
+    x->counts[op].calls++;
+}
+
+void at_linear_to(at_exec *x, at_tensor in, const at_linear *l, at_act act, const at_tensor *residual,
+                  at_tensor y)
+{
+    const size_t m = at_rows(in);
+    const bool fit = at_cols(in) == l->w.k && at_cols(y) == l->w.n && at_rows(y) == m &&
+                     (!residual || (at_rows(*residual) == m && at_cols(*residual) == l->w.n));
+    double start = 0;
+    if (!begin(x, AT_OP_LINEAR, fit, &start)) return;
+    x->backend->linear(x->device, &(at_linear_args){.m = m,
+                                                    .x = in.data,
+                                                    .ldx = in.ld,
+                                                    .w = &l->w,
+                                                    .bias = l->bias,
+                                                    .act = act,
+                                                    .residual = residual ? residual->data : NULL,
+                                                    .ld_residual = residual ? residual->ld : 0,
+                                                    .y = y.data,
+                                                    .ldy = y.ld});
+    end(x, AT_OP_LINEAR, start, 2.0 * (double)m * (double)l->w.n * (double)l->w.k);
+}
+
+at_tensor at_linear_new(at_exec *x, at_tensor in, const at_linear *l, at_act act)
+{
+    size_t dims[4];
+    memcpy(dims, in.dims, sizeof dims);
+    dims[in.n_dims - 1] = l->w.n;
+    at_tensor y = at_tensor_new(x, in.n_dims, dims);
+    at_linear_to(x, in, l, act, NULL, y);
+    return y;
+}
+
+static void norm(at_exec *x, at_tensor in, const int32_t *gather, size_t segments, const at_norm *n,
+                 at_tensor y, bool fit)
+{
+    double start = 0;
+    if (!begin(x, AT_OP_NORM, fit, &start)) return;
+    const size_t rows = at_rows(y);
+    x->backend->norm(x->device, &(at_norm_args){.rows = rows,
+                                                .n = n->n,
+                                                .x = in.data,
+                                                .ldx = in.ld,
+                                                .gather = gather,
+                                                .segments = segments,
+                                                .gamma = n->gamma,
+                                                .beta = n->beta,
+                                                .eps = n->eps,
+                                                .y = y.data,
+                                                .ldy = y.ld});
+    end(x, AT_OP_NORM, start, 8.0 * (double)rows * (double)n->n);
+}
+
+void at_norm_to(at_exec *x, at_tensor in, const at_norm *n, at_tensor y)
+{
+    norm(x, in, NULL, 1, n, y, at_cols(in) == n->n && at_cols(y) == n->n && at_rows(in) == at_rows(y));
+}
+
+void at_norm_gather(at_exec *x, at_tensor in, const int32_t *gather, size_t segments,
+                    const at_norm *n, at_tensor y)
+{
+    norm(x, in, gather, segments, n, y,
+         at_cols(in) * segments == n->n && at_cols(y) == n->n && at_rows(in) == at_rows(y) * segments);
+}
+
+void at_attend(at_exec *x, const at_attention_args *a)
+{
+    double start = 0;
+    const bool fit = a->head_dim && a->n_k && (a->groups == 1 || (a->index && a->n_q == a->n_k));
+    if (!begin(x, AT_OP_ATTENTION, fit, &start)) return;
+    x->backend->attention(x->device, a);
+    end(x, AT_OP_ATTENTION, start,
+        4.0 * (double)(a->batch * a->groups * a->heads) * (double)(a->n_q * a->n_k) * (double)a->head_dim);
+}
+
+void at_patches(at_exec *x, const at_im2col_args *a)
+{
+    double start = 0;
+    if (!begin(x, AT_OP_IM2COL, a->kernel && a->stride, &start)) return;
+    x->backend->im2col(x->device, a);
+    end(x, AT_OP_IM2COL, start, 0);
+}
+
+void at_depthwise3x3(at_exec *x, const at_depthwise_args *a)
+{
+    double start = 0;
+    if (!begin(x, AT_OP_DEPTHWISE, a->stride != 0, &start)) return;
+    x->backend->depthwise(x->device, a);
+    end(x, AT_OP_DEPTHWISE, start, 18.0 * (double)(a->batch * a->out_h * a->out_w) * (double)a->c);
+}
+
+void at_reweight(at_exec *x, const at_reweight_args *a)
+{
+    double start = 0;
+    if (!begin(x, AT_OP_REWEIGHT, a->per_class && a->dim, &start)) return;
+    x->backend->reweight(x->device, a);
+    end(x, AT_OP_REWEIGHT, start, 4.0 * (double)(a->batch * a->classes) * (double)(a->per_class * a->dim));
+}
+
+void at_mean_rows(at_exec *x, at_tensor in, float *y, size_t y_batch)
+{
+    double start = 0;
+    if (!begin(x, AT_OP_MEAN, in.n_dims == 3, &start)) return;
+    x->backend->mean(x->device, &(at_mean_args){.batch = in.dims[0],
+                                                .rows = in.dims[1],
+                                                .n = in.dims[2],
+                                                .x = in.data,
+                                                .ldx = in.ld,
+                                                .x_batch = in.dims[1] * in.ld,
+                                                .y = y,
+                                                .y_batch = y_batch});
+    end(x, AT_OP_MEAN, start, (double)(in.dims[0] * in.dims[1]) * (double)in.dims[2]);
+}
+
+void at_add_to(at_exec *x, at_tensor a, at_tensor b, at_tensor y)
+{
+    const size_t n = at_rows(a) * at_cols(a);
+    const bool fit = n == at_rows(b) * at_cols(b) && n == at_rows(y) * at_cols(y) &&
+                     a.ld == at_cols(a) && b.ld == at_cols(b) && y.ld == at_cols(y);
+    double start = 0;
+    if (!begin(x, AT_OP_ADD, fit, &start)) return;
+    x->backend->add(x->device, n, a.data, b.data, y.data);
+    end(x, AT_OP_ADD, start, (double)n);
+}
+
+void at_unit_rows(at_exec *x, at_tensor in, at_tensor y)
+{
+    double start = 0;
+    if (!begin(x, AT_OP_MEAN, at_rows(in) == at_rows(y) && at_cols(in) == at_cols(y), &start)) return;
+    for (size_t r = 0; r < at_rows(in); r++) { // one row of 512 an image: not worth a kernel
+        const float *v = in.data + r * in.ld;
+        double sum = 0;
+        for (size_t i = 0; i < at_cols(in); i++) sum += (double)v[i] * (double)v[i];
+        const float norm2 = (float)sqrt(sum);
+        for (size_t i = 0; i < at_cols(in); i++) y.data[r * y.ld + i] = v[i] / norm2;
+    }
+    end(x, AT_OP_MEAN, start, 0);
+}
