@@ -98,6 +98,7 @@ void at_depthwise3x3(at_exec *x, const at_depthwise_args *a);
 void at_reweight(at_exec *x, const at_reweight_args *a);
 /* y[b, :] = mean over rows of in[b, rows, n]; y's images are y_batch elements apart. */
 void at_mean_rows(at_exec *x, at_tensor in, float *y, size_t y_batch);
+void at_copy_to(at_exec *x, at_tensor in, at_tensor y); // rows; any ld
 void at_add_to(at_exec *x, at_tensor a, at_tensor b, at_tensor y);
 /* y[r, :] = in[r, :] / |in[r, :]|, Euclidean, no epsilon. */
 void at_unit_rows(at_exec *x, at_tensor in, at_tensor y);

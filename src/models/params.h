@@ -1,0 +1,56 @@
+/* params.h - the parameters of a network, told once: our name, the official name, the shape, the
+ * field. Loading and converting are two visitors of the same telling. */
+#ifndef AT_MODELS_PARAMS_H
+#define AT_MODELS_PARAMS_H
+
+#include "models/config.h"
+#include "nn/nn.h"
+
+typedef enum at_param_kind {
+    AT_PARAM_MATRIX,     // [n, k], packed into at_matrix; the file's weight type
+    AT_PARAM_VECTOR,     // any shape, const float *, always f32
+    AT_PARAM_BIAS_TABLE, // [(2w-1)^2, heads], const float *; resized at conversion if need be
+    AT_PARAM_CONV,       // official [out, in, kh, kw] -> ours [out, kh, kw, in], at_matrix [out, kh*kw*in]
+    AT_PARAM_DEPTHWISE,  // official [c, 1, kh, kw] -> ours [kh, kw, c], const float *, always f32
+    AT_PARAM_ROWS,       // [n, k], at_rows_view into the file; the file's weight type
+} at_param_kind;
+
+/* Rows read where they lie in the file, never packed. */
+typedef struct at_rows_view {
+    const void *data;
+    at_dtype type;
+    size_t n, k;
+} at_rows_view;
+
+typedef struct at_param {
+    const char *name;     // ours, at most 63 bytes
+    const char *official; // key in an official state dict
+    at_param_kind kind;
+    int n_dims;
+    uint64_t dims[4]; // official order and shape
+    void *field;      // by kind: at_matrix *, const float **, at_rows_view *
+} at_param;
+
+typedef struct at_params at_params;
+struct at_params {
+    void (*visit)(at_params *self, const at_param *p);
+    at_status status; // the first failure; visits after it do nothing
+    at_error *err;
+    char name[96], official[160]; // the scope that the next parameters lie in
+};
+
+/* Scopes: "s%d.b%d." beside "layers.%d.blocks.%d.", both printed with the same numbers. */
+typedef struct at_scope {
+    size_t name, official;
+} at_scope;
+at_scope at_scope_enter(at_params *p, const char *name, const char *official, ...);
+void at_scope_leave(at_params *p, at_scope scope);
+
+void at_param_visit(at_params *p, at_param_kind kind, void *field, const char *name,
+                    const char *official, int n_dims, const uint64_t *dims);
+/* weight [n, k] and, if `bias`, bias [n]; names get ".w" / ".weight" and ".b" / ".bias". */
+void at_param_linear(at_params *p, at_linear *l, const char *name, const char *official, size_t n,
+                     size_t k, bool bias);
+void at_param_norm(at_params *p, at_norm *norm, const char *name, const char *official, size_t n, float eps);
+
+#endif
