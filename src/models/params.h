@@ -15,13 +15,6 @@ typedef enum at_param_kind {
     AT_PARAM_ROWS,       // [n, k], at_rows_view into the file; the file's weight type
 } at_param_kind;
 
-/* Rows read where they lie in the file, never packed. */
-typedef struct at_rows_view {
-    const void *data;
-    at_dtype type;
-    size_t n, k;
-} at_rows_view;
-
 typedef struct at_param {
     const char *name;     // ours, at most 63 bytes
     const char *official; // key in an official state dict

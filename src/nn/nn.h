@@ -64,6 +64,13 @@ typedef struct at_norm {
     float eps;
 } at_norm;
 
+/* Rows read where they lie in the file, never packed. */
+typedef struct at_rows_view {
+    const void *data;
+    at_dtype type;
+    size_t n, k;
+} at_rows_view;
+
 static inline bool at_planning(const at_exec *x) { return !x->arena.data; }
 static inline size_t at_rows(at_tensor t)
 {
@@ -98,6 +105,8 @@ void at_depthwise3x3(at_exec *x, const at_depthwise_args *a);
 void at_reweight(at_exec *x, const at_reweight_args *a);
 /* y[b, :] = mean over rows of in[b, rows, n]; y's images are y_batch elements apart. */
 void at_mean_rows(at_exec *x, at_tensor in, float *y, size_t y_batch);
+/* Rows [first, first + rows(y)) of a stored matrix as float32. */
+void at_rows_to(at_exec *x, const at_rows_view *rows, size_t first, at_tensor y);
 void at_copy_to(at_exec *x, at_tensor in, at_tensor y); // rows; any ld
 void at_add_to(at_exec *x, at_tensor a, at_tensor b, at_tensor y);
 /* y[r, :] = in[r, :] / |in[r, :]|, Euclidean, no epsilon. */

@@ -1,6 +1,8 @@
 /* ops.c - each op: shapes, then the backend, then its time. */
 #include "nn/nn.h"
 
+#include "base/half.h"
+
 #include <math.h>
 #include <string.h>
 #include <time.h>
@@ -151,6 +153,25 @@ void at_mean_rows(at_exec *x, at_tensor in, float *y, size_t y_batch)
                                                 .y = y,
                                                 .y_batch = y_batch});
     end(x, AT_OP_MEAN, start, (double)(in.dims[0] * in.dims[1]) * (double)in.dims[2]);
+}
+
+void at_rows_to(at_exec *x, const at_rows_view *rows, size_t first, at_tensor y)
+{
+    double start = 0;
+    const size_t n = at_rows(y), k = at_cols(y);
+    const bool fit = k == rows->k && first <= rows->n && n <= rows->n - first && y.ld == k;
+    if (!begin(x, AT_OP_ADD, fit, &start)) return;
+    const char *src = (const char *)rows->data + first * k * at_dtype_size(rows->type);
+    if (rows->type == AT_F32) {
+        memcpy(y.data, src, n * k * sizeof(float));
+    } else { // a file's data may lie at any address
+        for (size_t i = 0; i < n * k; i++) {
+            uint16_t h;
+            memcpy(&h, src + 2 * i, 2);
+            y.data[i] = rows->type == AT_F16 ? at_f32_of_f16(h) : at_f32_of_bf16(h);
+        }
+    }
+    end(x, AT_OP_ADD, start, 0);
 }
 
 void at_copy_to(at_exec *x, at_tensor in, at_tensor y)

@@ -1,0 +1,46 @@
+/* list.c - the networks of the family. A new one is a file, a line in network.h's list and here. */
+#include "models/networks.h"
+
+#include <string.h>
+
+static const at_network_type *const types[] = {&at_network_ram, &at_network_ram_plus, &at_network_ram_lite, NULL};
+
+const at_network_type *const *at_network_types(void) { return types; }
+
+const at_network_type *at_network_type_find(const char *arch)
+{
+    for (size_t i = 0; types[i]; i++) {
+        if (strcmp(types[i]->arch, arch) == 0) return types[i];
+    }
+    return NULL;
+}
+
+at_status at_network_open(at_network **out, const at_config *c, const at_backend *backend,
+                          const at_allocator *al, at_error *err)
+{
+    *out = NULL;
+    const at_network_type *type = at_network_type_find(c->arch);
+    if (!type)
+        return at_fail(err, AT_E_MODEL_UNSUPPORTED, "architecture \"%s\" is not one this version knows (ram, ram_plus, ram_lite)",
+                       c->arch);
+    at_network *n = at_calloc(al, 1, type->size);
+    if (!n) return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for the model");
+    n->type = type;
+    n->config = *c;
+    n->backend = backend;
+    n->al = al;
+    const at_status status = type->open(n, err);
+    if (status != AT_OK) {
+        at_network_close(n);
+        return status;
+    }
+    *out = n;
+    return AT_OK;
+}
+
+void at_network_close(at_network *n)
+{
+    if (!n) return;
+    n->type->close(n);
+    at_free(n->al, n);
+}

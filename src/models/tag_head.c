@@ -1,0 +1,172 @@
+/* tag_head.c - per layer (SPEC 3.1), N labels, K image tokens, H width:
+ *     y = LN(attention(x Wq, I Wk, I Wv) Wo + x);   x = LN(W2 GELU(W1 y) + y)
+ * No self-attention; post-norm; no mask. */
+#include "models/tag_head.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Labels in a block. Their feed-forward activations (3072 floats each at full size) stay in the
+ * last-level cache, and the block is still tall enough to use the weights many times. */
+enum { BLOCK = 768 };
+
+const at_head_names at_head_names_bert = {
+    .layer = "tagging_head.encoder.layer.%d.",
+    .query = "crossattention.self.query",
+    .key = "crossattention.self.key",
+    .value = "crossattention.self.value",
+    .out = "crossattention.output.dense",
+    .cross_norm = "crossattention.output.LayerNorm",
+    .ffn_in = "intermediate.dense",
+    .ffn_out = "output.dense",
+    .ffn_norm = "output.LayerNorm",
+};
+const at_head_names at_head_names_lite = {
+    .layer = "layer.%d.",
+    .query = "query",
+    .key = "key",
+    .value = "value",
+    .out = "attention_out",
+    .cross_norm = "attention_norm",
+    .ffn_in = "ffn_in",
+    .ffn_out = "ffn_out",
+    .ffn_norm = "ffn_norm",
+};
+
+at_status at_tag_head_open(at_tag_head *h, const at_config *c, const at_allocator *al, at_error *err)
+{
+    h->n_layers = c->head_layers;
+    h->hidden = c->head_hidden;
+    h->heads = c->head_heads;
+    h->ffn = c->head_ffn;
+    h->token_dim = c->token_dim;
+    h->label_dim = c->label_dim;
+    h->eps = c->head_eps;
+    h->layers = at_calloc(al, h->n_layers, sizeof *h->layers);
+    return h->layers ? AT_OK : at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for the tag head");
+}
+
+void at_tag_head_params(at_tag_head *h, at_params *p, const at_head_names *n)
+{
+    const size_t w = h->hidden;
+    at_param_linear(p, &h->wordvec, "h.wordvec", "wordvec_proj", w, h->label_dim, true);
+    for (size_t i = 0; i < h->n_layers; i++) {
+        at_head_layer *l = &h->layers[i];
+        const at_scope scope = at_scope_enter(p, "h.l%d.", n->layer, (int)i);
+        at_param_linear(p, &l->query, "q", n->query, w, w, true);
+        at_param_linear(p, &l->key, "k", n->key, w, h->token_dim, true);
+        at_param_linear(p, &l->value, "v", n->value, w, h->token_dim, true);
+        at_param_linear(p, &l->out, "o", n->out, w, w, true);
+        at_param_norm(p, &l->cross_norm, "cross_norm", n->cross_norm, w, h->eps);
+        at_param_linear(p, &l->ffn_in, "ffn_in", n->ffn_in, h->ffn, w, true);
+        at_param_linear(p, &l->ffn_out, "ffn_out", n->ffn_out, w, h->ffn, true);
+        at_param_norm(p, &l->ffn_norm, "ffn_norm", n->ffn_norm, w, h->eps);
+        at_scope_leave(p, scope);
+    }
+    at_param_linear(p, &h->fc, "h.fc", "fc", 1, w, true);
+}
+
+void at_tag_head_close(at_tag_head *h, const at_backend *backend, const at_allocator *al)
+{
+    for (size_t i = 0; h->layers && i < h->n_layers; i++) {
+        at_head_layer *l = &h->layers[i];
+        at_linear *const all[] = {&l->query, &l->key, &l->value, &l->out, &l->ffn_in, &l->ffn_out};
+        for (size_t k = 0; k < AT_COUNT(all); k++) backend->unpack(&all[k]->w, al);
+    }
+    backend->unpack(&h->wordvec.w, al);
+    backend->unpack(&h->fc.w, al);
+    at_free(al, h->layers);
+}
+
+void at_tag_head_input(at_exec *x, const at_tag_head *h, at_tensor embeddings, at_tensor input)
+{
+    at_linear_to(x, embeddings, &h->wordvec, AT_ACT_RELU, NULL, input);
+}
+
+void at_tag_head_queries(at_exec *x, const at_tag_head *h, const at_rows_view *embeddings, float *input, float *query)
+{
+    for (size_t first = 0; first < embeddings->n; first += BLOCK) {
+        const size_t n = at_min_size(BLOCK, embeddings->n - first);
+        const size_t mark = at_arena_mark(&x->arena);
+        at_tensor e = at_tensor2(x, n, embeddings->k);
+        at_rows_to(x, embeddings, first, e);
+        at_tensor in = at_tensor_of(input + first * h->hidden, 2, (const size_t[]){n, h->hidden});
+        at_tag_head_input(x, h, e, in);
+        at_linear_to(x, in, &h->layers[0].query, AT_ACT_NONE, NULL,
+                     at_tensor_of(query + first * h->hidden, 2, in.dims));
+        at_arena_rewind(&x->arena, mark);
+    }
+}
+
+void at_tag_head_memory(at_exec *x, const at_tag_head *h, at_tensor tokens, at_head_memory *memory)
+{
+    memory->batch = tokens.dims[0];
+    memory->tokens = tokens.dims[1];
+    for (size_t i = 0; i < h->n_layers; i++) {
+        memory->keys[i] = at_linear_new(x, tokens, &h->layers[i].key, AT_ACT_NONE);
+        memory->values[i] = at_linear_new(x, tokens, &h->layers[i].value, AT_ACT_NONE);
+    }
+}
+
+/* One layer of one block for image b. q: the projected queries; x [n, H] in and out. */
+static void layer_forward(at_exec *e, const at_tag_head *h, size_t i, const at_head_memory *memory,
+                          size_t b, at_tensor q, at_tensor in, at_tensor x)
+{
+    const at_head_layer *l = &h->layers[i];
+    const size_t n = at_rows(x), width = h->hidden, image = b * memory->tokens * width;
+    at_tensor ctx = at_tensor2(e, n, width);
+    at_attend(e, &(at_attention_args){
+                     .batch = 1,
+                     .groups = 1,
+                     .heads = h->heads,
+                     .head_dim = width / h->heads,
+                     .n_q = n,
+                     .n_k = memory->tokens,
+                     .q = q.data,
+                     .ldq = q.ld,
+                     .k = memory->keys[i].data ? memory->keys[i].data + image : NULL,
+                     .v = memory->values[i].data ? memory->values[i].data + image : NULL,
+                     .ldkv = width,
+                     .out = ctx.data,
+                     .ldo = width,
+                     .scale = 1.0f / sqrtf((float)(width / h->heads)),
+                 });
+    at_linear_to(e, ctx, &l->out, AT_ACT_NONE, &in, x);
+    at_norm_to(e, x, &l->cross_norm, x);
+    at_stage(e, x, "head.layer%zu.cross", i);
+
+    const size_t mark = at_arena_mark(&e->arena);
+    at_tensor ffn = at_linear_new(e, x, &l->ffn_in, AT_ACT_GELU); // [n, F]
+    at_linear_to(e, ffn, &l->ffn_out, AT_ACT_NONE, &x, x);
+    at_arena_rewind(&e->arena, mark);
+    at_norm_to(e, x, &l->ffn_norm, x);
+    at_stage(e, x, "head.layer%zu.out", i);
+}
+
+void at_tag_head_forward(at_exec *x, const at_tag_head *h, const at_label_queries *labels,
+                         const at_head_memory *memory, size_t b, float *logits)
+{
+    // a stage is shown whole: one block when somebody looks. The bits do not depend on the blocks
+    const size_t blocks = x->observe ? 1 : (labels->count + BLOCK - 1) / BLOCK;
+    const size_t step = blocks ? (labels->count + blocks - 1) / blocks : 0; // blocks of equal height
+    for (size_t first = 0; first < labels->count; first += step) {
+        const size_t n = at_min_size(step, labels->count - first);
+        const size_t mark = at_arena_mark(&x->arena);
+        const size_t dims[2] = {n, h->hidden};
+        const at_tensor input = at_tensor_of(labels->input + first * h->hidden, 2, dims);
+        at_stage(x, input, "head.input");
+        at_tensor y = at_tensor_new(x, 2, dims);
+        for (size_t i = 0; i < h->n_layers; i++) {
+            const size_t inner = at_arena_mark(&x->arena);
+            const at_tensor in = i == 0 ? input : y;
+            const at_tensor q = i == 0 && labels->query
+                                    ? at_tensor_of(labels->query + first * h->hidden, 2, dims)
+                                    : at_linear_new(x, in, &h->layers[i].query, AT_ACT_NONE);
+            layer_forward(x, h, i, memory, b, q, in, y);
+            at_arena_rewind(&x->arena, inner);
+        }
+        at_linear_to(x, y, &h->fc, AT_ACT_NONE, NULL,
+                     at_tensor_of(logits ? logits + first : NULL, 2, (const size_t[]){n, 1}));
+        at_arena_rewind(&x->arena, mark);
+    }
+}
