@@ -106,23 +106,24 @@ at_tensor at_mobilenet_forward(at_exec *e, const at_mobilenet *m, at_tensor pixe
     float *buffers[3]; // the block's input and two to go to and fro
     for (int i = 0; i < 3; i++) buffers[i] = at_tensor2(e, batch, most).data;
     size_t side = m->image_size;
-    int at_input = -1; // which buffer holds the block's input; -1: the pixels
+    int input_in = -1, x_in = -1; // which buffers hold them; -1: none, the pixels
     at_tensor input = at_tensor_of(pixels.data, 3, (const size_t[]){batch, side * side, 3}), x = input;
     for (size_t i = 0; i < m->n_convs; i++) {
         const at_conv *v = &m->convs[i];
         const at_conv_config *c = &v->config;
         const bool last = i + 1 == m->n_convs || m->convs[i + 1].config.block != c->block;
         const size_t out_side = side / c->stride;
-        int to = 0; // a buffer that holds neither the input nor x
-        while (buffers[to] && (to == at_input || buffers[to] == x.data)) to++;
+        int to = 0;
+        while (to == input_in || to == x_in) to++;
         at_tensor y = at_tensor_of(buffers[to], 3, (const size_t[]){batch, out_side * out_side, c->out});
         conv_forward(e, v, side, x, last && c->residual ? &input : NULL, y);
         x = y;
+        x_in = to;
         side = out_side;
         if (last) {
             at_stage(e, x, "backbone.block%u.out", c->block);
             input = x;
-            at_input = to;
+            input_in = to;
         }
     }
     return x;

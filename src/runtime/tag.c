@@ -1,0 +1,211 @@
+/* tag.c - pictures in, tags out. */
+#include "image/image.h"
+#include "runtime/runtime.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+at_status at_pixels_prepare(const at_model *model, const at_image *image, at_pixels **out, at_error *err)
+{
+    if (!model || !image || !out) return at_fail(err, AT_E_INVALID_PARAMETER, "at_pixels_prepare: no argument may be NULL");
+    *out = NULL;
+    const at_config *c = &model->net->config;
+    const size_t side = c->image_size;
+    at_pixels *p = at_new(model->al, at_pixels);
+    uint8_t *rgb = at_alloc(model->al, side * side * 3);
+    float *data = at_alloc(model->al, side * side * 3 * sizeof *data);
+    at_status status = AT_OK;
+    if (!p || !rgb || !data) status = at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for the pixels");
+    if (status == AT_OK)
+        status = at_resize_bilinear(image->rgb, image->width, image->height, rgb, (int)side, (int)side, model->al, err);
+    if (status == AT_OK) {
+        at_normalise(rgb, side * side, c->mean, c->std, data);
+        *p = (at_pixels){.al = model->al, .size = (int)side, .data = data};
+        *out = p;
+    } else {
+        at_free(model->al, data);
+        at_free(model->al, p);
+    }
+    at_free(model->al, rgb);
+    return status;
+}
+
+void at_pixels_free(at_pixels *p)
+{
+    if (!p) return;
+    at_free(p->al, p->data);
+    at_free(p->al, p);
+}
+
+static at_status check_options(const at_tag_options *o, at_error *err)
+{
+    if (!o) return AT_OK;
+    if (o->threshold_mode < AT_THRESHOLD_OWN || o->threshold_mode > AT_THRESHOLD_NONE)
+        return at_fail(err, AT_E_INVALID_PARAMETER, "threshold_mode: %d is not one of 0..3", o->threshold_mode);
+    const float low = o->threshold_mode == AT_THRESHOLD_SHIFT ? -1.0f : 0.0f;
+    if (!(o->threshold >= low && o->threshold <= 1.0f))
+        return at_fail(err, AT_E_INVALID_PARAMETER, "threshold: %g is outside %g..1", (double)o->threshold, (double)low);
+    if (o->top < 0) return at_fail(err, AT_E_INVALID_PARAMETER, "top: %d is below 0", o->top);
+    return AT_OK;
+}
+
+static float threshold_of(const at_model *m, const at_tag_options *o, size_t id)
+{
+    const int mode = o ? o->threshold_mode : AT_THRESHOLD_OWN;
+    const float own = o && o->thresholds ? o->thresholds[id] : m->tags[id].threshold;
+    switch (mode) {
+    case AT_THRESHOLD_SHIFT: return own + o->threshold;
+    case AT_THRESHOLD_ONE: return o->threshold;
+    case AT_THRESHOLD_NONE: return -1.0f;
+    default: return own;
+    }
+}
+
+static int by_score(const void *a, const void *b)
+{
+    const struct at_tag_hit *x = a, *y = b;
+    if (x->score != y->score) return x->score < y->score ? 1 : -1;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+static at_status choose(const at_session *s, const float *logits, const at_tag_options *o, at_tags **out, at_error *err)
+{
+    const at_model *m = s->model;
+    const size_t n = s->labels.count;
+    at_tags *t = at_new(m->al, at_tags);
+    if (t) {
+        *t = (at_tags){.al = m->al, .model = m, .n_scores = n};
+        t->hits = at_calloc(m->al, n, sizeof *t->hits);
+        t->scores = at_calloc(m->al, 2 * n, sizeof *t->scores);
+    }
+    if (!t || !t->hits || !t->scores) {
+        at_tags_free(t);
+        return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for the tags");
+    }
+    memcpy(t->scores + n, logits, n * sizeof *logits);
+    for (size_t i = 0; i < n; i++) {
+        const size_t id = s->ids ? (size_t)s->ids[i] : i;
+        const float score = 1.0f / (1.0f + expf(-logits[i])), threshold = threshold_of(m, o, id);
+        t->scores[i] = score;
+        // > as official, not >=: ten tags have threshold 1.0 and are so switched off
+        if (score > threshold && !m->tags[id].deleted)
+            t->hits[t->count++] = (struct at_tag_hit){.id = id, .score = score, .threshold = threshold};
+    }
+    qsort(t->hits, t->count, sizeof *t->hits, by_score);
+    if (o && o->top && t->count > (size_t)o->top) t->count = (size_t)o->top;
+    *out = t;
+    return AT_OK;
+}
+
+/* At most max_batch pixels, all there. Any failure is of all of them. */
+static at_status run_batch(at_session *s, const at_pixels *const *pixels, size_t count, at_error *err)
+{
+    const at_network *net = s->model->net;
+    const size_t side = net->config.image_size, floats = side * side * 3;
+    for (size_t i = 0; i < count; i++) memcpy(s->pixels + i * floats, pixels[i]->data, floats * sizeof(float));
+    at_exec *x = &s->exec;
+    x->status = AT_OK;
+    x->err = err;
+    at_arena_rewind(&x->arena, 0);
+    net->type->forward(net, x, at_tensor_of(s->pixels, 4, (const size_t[]){count, side, side, 3}), &s->labels, s->logits);
+    x->err = NULL;
+    return x->status;
+}
+
+at_status at_session_tag_pixels(at_session *s, const at_pixels *const *pixels, size_t count,
+                                const at_tag_options *o, at_tags **tags, at_error *errs)
+{
+    at_status worst = AT_OK;
+    const size_t n_labels = s->labels.count;
+    for (size_t i = 0; i < count; i++) tags[i] = NULL;
+    at_status status = check_options(o, errs);
+    for (size_t i = 0; i < count && status == AT_OK; i++) {
+        if (!pixels[i] || (size_t)pixels[i]->size != s->model->net->config.image_size)
+            status = at_fail(errs ? &errs[i] : NULL, AT_E_INVALID_PARAMETER, "pixels %zu were prepared for another model", i);
+    }
+    if (status != AT_OK) return status;
+    for (size_t first = 0; first < count; first += s->max_batch) {
+        const size_t n = at_min_size(s->max_batch, count - first);
+        at_error e = {0};
+        status = run_batch(s, pixels + first, n, &e);
+        for (size_t i = 0; i < n; i++) {
+            const at_status one = status != AT_OK ? status : choose(s, s->logits + i * n_labels, o, &tags[first + i], &e);
+            if (one == AT_OK) continue;
+            worst = one;
+            if (errs) errs[first + i] = e;
+        }
+    }
+    return worst == AT_OK || count == 1 ? worst : AT_E_PARTIAL;
+}
+
+at_status at_session_tag_batch(at_session *s, const at_image *const *images, size_t count,
+                               const at_tag_options *o, at_tags **tags, at_error *errs)
+{
+    if (!s || !images || !tags) return at_fail(errs, AT_E_INVALID_PARAMETER, "at_session_tag_batch: no array may be NULL");
+    const at_status wrong = check_options(o, errs);
+    if (wrong != AT_OK) return wrong;
+    at_status worst = AT_OK;
+    const size_t step = s->max_batch;
+    const at_pixels **ready = at_calloc(s->model->al, step, sizeof *ready);
+    size_t *which = at_calloc(s->model->al, step, sizeof *which);
+    at_tags **got = at_calloc(s->model->al, step, sizeof *got);
+    at_error *why = at_calloc(s->model->al, step, sizeof *why);
+    if (!ready || !which || !got || !why) worst = at_fail(errs, AT_E_OUT_OF_MEMORY, "no memory for a batch");
+    const bool go = worst == AT_OK;
+    for (size_t i = 0; i < count; i++) tags[i] = NULL;
+    for (size_t i = 0; go && i < count;) {
+        size_t n = 0;
+        for (; i < count && n < step; i++) {
+            at_pixels *p = NULL;
+            const at_status status = at_pixels_prepare(s->model, images[i], &p, errs ? &errs[i] : NULL);
+            if (status != AT_OK) {
+                worst = status;
+                continue;
+            }
+            which[n] = i;
+            ready[n++] = p;
+        }
+        if (n && at_session_tag_pixels(s, ready, n, o, got, why) != AT_OK) worst = AT_E_PARTIAL;
+        for (size_t k = 0; k < n; k++) {
+            tags[which[k]] = got[k];
+            if (!got[k] && errs) errs[which[k]] = why[k];
+            at_pixels_free((at_pixels *)(uintptr_t)ready[k]);
+        }
+    }
+    const at_allocator *al = s->model->al;
+    at_free(al, ready);
+    at_free(al, which);
+    at_free(al, got);
+    at_free(al, why);
+    return worst == AT_OK || !go ? worst : AT_E_PARTIAL;
+}
+
+at_status at_session_tag(at_session *s, const at_image *image, const at_tag_options *o, at_tags **tags, at_error *err)
+{
+    if (!s || !image || !tags) return at_fail(err, AT_E_INVALID_PARAMETER, "at_session_tag: session, image and tags must not be NULL");
+    *tags = NULL;
+    at_pixels *pixels = NULL;
+    at_status status = at_pixels_prepare(s->model, image, &pixels, err);
+    const at_pixels *one = pixels;
+    if (status == AT_OK) status = at_session_tag_pixels(s, &one, 1, o, tags, err);
+    at_pixels_free(pixels);
+    return status;
+}
+
+size_t at_tags_count(const at_tags *t) { return t->count; }
+size_t at_tags_id(const at_tags *t, size_t i) { return t->hits[i].id; }
+const char *at_tags_name(const at_tags *t, size_t i, const char *lang) { return at_model_tag(t->model, t->hits[i].id, lang); }
+float at_tags_score(const at_tags *t, size_t i) { return t->hits[i].score; }
+float at_tags_threshold(const at_tags *t, size_t i) { return t->hits[i].threshold; }
+size_t at_tags_scores_count(const at_tags *t) { return t->n_scores; }
+const float *at_tags_scores(const at_tags *t) { return t->scores; }
+const float *at_tags_logits(const at_tags *t) { return t->scores + t->n_scores; }
+
+void at_tags_free(at_tags *t)
+{
+    if (!t) return;
+    at_free(t->al, t->hits);
+    at_free(t->al, t->scores);
+    at_free(t->al, t);
+}
