@@ -68,3 +68,33 @@ void at_param_norm(at_params *p, at_norm *norm, const char *name, const char *of
     at_param_visit(p, AT_PARAM_VECTOR, &norm->beta, ".b", ".bias", 1, (const uint64_t[]){n});
     at_scope_leave(p, scope);
 }
+
+int at_param_stored(const at_param *p, uint64_t dims[4])
+{
+    memcpy(dims, p->dims, sizeof p->dims);
+    switch (p->kind) {
+    case AT_PARAM_CONV:
+        dims[1] = p->dims[2];
+        dims[2] = p->dims[3];
+        dims[3] = p->dims[1];
+        return 4;
+    case AT_PARAM_DEPTHWISE:
+        dims[0] = p->dims[2];
+        dims[1] = p->dims[3];
+        dims[2] = p->dims[0];
+        return 3;
+    default:
+        if (p->n_dims) return p->n_dims;
+        dims[0] = 1; // a scalar
+        return 1;
+    }
+}
+
+const char *at_shape_text(char *text, size_t cap, const uint64_t *dims, int n)
+{
+    size_t len = (size_t)snprintf(text, cap, "[");
+    for (int i = 0; i < n && len < cap; i++)
+        len += (size_t)snprintf(text + len, cap - len, "%s%llu", i ? "," : "", (unsigned long long)dims[i]);
+    if (len < cap) (void)snprintf(text + len, cap - len, "]");
+    return text;
+}

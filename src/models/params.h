@@ -46,4 +46,9 @@ void at_param_linear(at_params *p, at_linear *l, const char *name, const char *o
                      size_t k, bool bias);
 void at_param_norm(at_params *p, at_norm *norm, const char *name, const char *official, size_t n, float eps);
 
+/* The shape a parameter has in our files (convolutions with the channel last); returns n_dims. */
+int at_param_stored(const at_param *p, uint64_t dims[4]);
+/* "[192,3,4,4]" for messages. */
+const char *at_shape_text(char *text, size_t cap, const uint64_t *dims, int n);
+
 #endif

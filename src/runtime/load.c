@@ -11,35 +11,6 @@ typedef struct loader {
     at_pool *pool;
 } loader;
 
-/* Our shape of a parameter: convolutions are stored with the channel last. */
-static int stored_dims(const at_param *p, uint64_t *dims)
-{
-    memcpy(dims, p->dims, sizeof p->dims);
-    if (p->kind == AT_PARAM_CONV) {
-        dims[1] = p->dims[2];
-        dims[2] = p->dims[3];
-        dims[3] = p->dims[1];
-    } else if (p->kind == AT_PARAM_DEPTHWISE) {
-        dims[0] = p->dims[2];
-        dims[1] = p->dims[3];
-        dims[2] = p->dims[0];
-        return 3;
-    } else if (p->n_dims == 0) {
-        dims[0] = 1;
-        return 1;
-    }
-    return p->n_dims;
-}
-
-static const char *shape_text(char *text, size_t cap, const uint64_t *dims, int n)
-{
-    size_t len = (size_t)snprintf(text, cap, "[");
-    for (int i = 0; i < n && len < cap; i++)
-        len += (size_t)snprintf(text + len, cap - len, "%s%llu", i ? "," : "", (unsigned long long)dims[i]);
-    if (len < cap) (void)snprintf(text + len, cap - len, "]");
-    return text;
-}
-
 /* A copy of f32 data, aligned for kernels, freed with the model. */
 static const float *keep_vector(loader *l, const at_weight *t)
 {
@@ -96,12 +67,12 @@ static void visit(at_params *params, const at_param *p)
         return;
     }
     uint64_t dims[4];
-    const int n = stored_dims(p, dims);
+    const int n = at_param_stored(p, dims);
     if (t->n_dims != n || memcmp(t->dims, dims, sizeof *dims * (size_t)n) != 0) {
         char found[96], expected[96];
         params->status = at_fail(params->err, AT_E_MODEL_DAMAGED, "%s: %s is %s, expected %s; convert it again", path,
-                                 p->name, shape_text(found, sizeof found, t->dims, t->n_dims),
-                                 shape_text(expected, sizeof expected, dims, n));
+                                 p->name, at_shape_text(found, sizeof found, t->dims, t->n_dims),
+                                 at_shape_text(expected, sizeof expected, dims, n));
         return;
     }
     const bool stored = p->kind == AT_PARAM_MATRIX || p->kind == AT_PARAM_CONV || p->kind == AT_PARAM_ROWS;

@@ -1,0 +1,378 @@
+/* convert.c - a checkpoint becomes one model file. Every parameter is found and its shape checked
+ * before the first byte is written; then tensors are streamed one by one, and the source is hashed
+ * beside it, so that memory stays small whatever the checkpoint's size. */
+#include "runtime/convert.h"
+
+#include "base/buf.h"
+#include "base/half.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "models/swin_tables.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHUNK = 1 << 18 }; // elements converted at a time
+
+typedef struct entry {
+    at_param param;
+    char name[64];
+    const at_weight *from;
+    at_dtype type;     // in the new file
+    uint64_t dims[4];  // there
+    int n_dims;
+} entry;
+
+typedef struct planner {
+    at_params base;
+    const at_source *source;
+    const at_convert_options *o;
+    entry *entries;
+    size_t n, cap;
+    uint64_t bytes;
+} planner;
+
+/* --- the plan ------------------------------------------------------------------------------------ */
+
+static bool shape_fits(const planner *pl, const entry *e)
+{
+    const at_weight *t = e->from;
+    const at_param *p = &e->param;
+    const uint64_t *want = pl->source->ours ? e->dims : p->dims;
+    const int n = pl->source->ours ? e->n_dims : p->n_dims;
+    if (n == 0) return t->n_dims == 0 || (t->n_dims == 1 && t->dims[0] == 1);
+    if (t->n_dims != n) return false;
+    const bool table = p->kind == AT_PARAM_BIAS_TABLE && !pl->source->ours; // may have another window
+    for (int i = table ? 1 : 0; i < n; i++) {
+        if (t->dims[i] != want[i]) return false;
+    }
+    return !table || t->dims[0] <= 511 * 511;
+}
+
+static at_dtype type_of(const planner *pl, const entry *e)
+{
+    const at_param_kind k = e->param.kind;
+    if (k != AT_PARAM_MATRIX && k != AT_PARAM_CONV && k != AT_PARAM_ROWS) return AT_F32;
+    switch (pl->o->type) {
+    case AT_WEIGHTS_F32: return AT_F32;
+    case AT_WEIGHTS_F16: return AT_F16;
+    case AT_WEIGHTS_BF16: return AT_BF16;
+    default: return e->from->type == AT_F16 || e->from->type == AT_BF16 ? e->from->type : AT_F32;
+    }
+}
+
+static void plan_visit(at_params *base, const at_param *p)
+{
+    planner *pl = (planner *)base;
+    if (pl->n == pl->cap) {
+        const size_t cap = pl->cap ? 2 * pl->cap : 512;
+        entry *grown = at_realloc(NULL, pl->entries, pl->cap * sizeof *grown, cap * sizeof *grown);
+        if (!grown) {
+            base->status = at_fail(base->err, AT_E_OUT_OF_MEMORY, "no memory for the list of tensors");
+            return;
+        }
+        pl->entries = grown;
+        pl->cap = cap;
+    }
+    entry *e = &pl->entries[pl->n];
+    *e = (entry){.param = *p};
+    (void)snprintf(e->name, sizeof e->name, "%s", p->name);
+    const char *key = pl->source->ours ? p->name : p->official, *path = pl->source->path;
+    e->from = pl->source->ours ? at_weights_find(pl->source->weights, key) : at_source_find(pl->source, key);
+    if (!e->from) {
+        base->status = at_fail(base->err, AT_E_MODEL_MISMATCH, "%s: %s is missing (found %zu tensors; not a whole checkpoint of this model?)", path, key, at_weights_count(pl->source->weights));
+        return;
+    }
+    e->n_dims = at_param_stored(p, e->dims);
+    if (!shape_fits(pl, e)) {
+        char found[128], expected[128];
+        base->status = at_fail(base->err, AT_E_MODEL_MISMATCH, "%s: %s has shape %s, expected %s; for another size of the family pass --model-config FILE", path, key,
+                               at_shape_text(found, sizeof found, e->from->dims, e->from->n_dims),
+                               pl->source->ours ? at_shape_text(expected, sizeof expected, e->dims, e->n_dims) : at_shape_text(expected, sizeof expected, p->dims, p->n_dims));
+        return;
+    }
+    if (e->from->type > AT_F64) {
+        base->status = at_fail(base->err, AT_E_MODEL_UNSUPPORTED, "%s: %s has type %s, expected a floating point type", path, key, at_dtype_name(e->from->type));
+        return;
+    }
+    e->type = type_of(pl, e);
+    uint64_t elements = 1;
+    for (int i = 0; i < e->n_dims; i++) elements *= e->dims[i];
+    pl->bytes += elements * at_dtype_size(e->type);
+    pl->n++;
+}
+
+/* --- what was not needed ---------------------------------------------------------------------------- */
+
+static int by_from(const void *a, const void *b)
+{
+    const at_weight *const *x = a, *const *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+static void tell_ignored(const planner *pl)
+{
+    const at_weight **used = at_calloc(NULL, pl->n + 1, sizeof *used);
+    if (!used || !pl->o->log) {
+        at_free(NULL, used);
+        return;
+    }
+    for (size_t i = 0; i < pl->n; i++) used[i] = pl->entries[i].from;
+    qsort(used, pl->n, sizeof *used, by_from);
+    const at_log log = {.fn = pl->o->log, .user = pl->o->log_user};
+    char group[64] = "";
+    size_t in_group = 0;
+    const size_t count = at_weights_count(pl->source->weights);
+    for (size_t i = 0; i <= count; i++) {
+        const at_weight *t = i < count ? at_weights_at(pl->source->weights, i) : NULL;
+        if (t && bsearch(&t, used, pl->n, sizeof *used, by_from)) continue;
+        char top[64] = "";
+        if (t) (void)snprintf(top, sizeof top, "%.*s", (int)strcspn(t->name, "."), t->name);
+        if (in_group && strcmp(top, group) != 0)
+            at_log_write(&log, AT_LOG_INFO, "ignored %zu tensors of %s (not needed for tagging)", in_group, group);
+        if (strcmp(top, group) != 0) in_group = 0;
+        memcpy(group, top, sizeof group);
+        in_group++;
+        if (t) at_log_write(&log, AT_LOG_DEBUG, "ignored %s", t->name);
+    }
+    at_free(NULL, used);
+}
+
+/* --- the bytes --------------------------------------------------------------------------------------- */
+
+static float element(const at_weight *t, size_t i)
+{
+    const char *at = (const char *)t->data + i * at_dtype_size(t->type);
+    uint16_t h;
+    float f;
+    double d;
+    switch (t->type) {
+    case AT_F16: memcpy(&h, at, 2); return at_f32_of_f16(h);
+    case AT_BF16: memcpy(&h, at, 2); return at_f32_of_bf16(h);
+    case AT_F64: memcpy(&d, at, 8); return (float)d;
+    default: memcpy(&f, at, 4); return f;
+    }
+}
+
+/* Writes n floats in the entry's type; `half` is scratch of CHUNK. */
+static void put_floats(at_gguf_writer *g, const float *v, size_t n, at_dtype type, uint16_t *half)
+{
+    if (type == AT_F32) {
+        at_gguf_data(g, v, n * sizeof *v);
+        return;
+    }
+    for (size_t first = 0; first < n; first += CHUNK) {
+        const size_t m = at_min_size(CHUNK, n - first);
+        if (type == AT_F16)
+            for (size_t i = 0; i < m; i++) half[i] = at_f16_of_f32(v[first + i]);
+        else
+            for (size_t i = 0; i < m; i++) half[i] = at_bf16_of_f32(v[first + i]);
+        at_gguf_data(g, half, m * sizeof *half);
+    }
+}
+
+/* A tensor whose order changes or whose table is resized: whole, in float. These are small. */
+static at_status put_reordered(at_gguf_writer *g, const entry *e, uint16_t *half, at_error *err)
+{
+    const at_weight *t = e->from;
+    uint64_t n = 1, m = 1;
+    for (int i = 0; i < t->n_dims; i++) n *= t->dims[i];
+    for (int i = 0; i < e->n_dims; i++) m *= e->dims[i];
+    float *in = at_calloc(NULL, n, sizeof *in), *out = at_calloc(NULL, m, sizeof *out);
+    at_status status = in && out ? AT_OK : at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for %s", e->name);
+    for (size_t i = 0; status == AT_OK && i < n; i++) in[i] = element(t, i);
+    if (status == AT_OK && e->param.kind == AT_PARAM_BIAS_TABLE) {
+        size_t side_in = 1, side_out = 1;
+        while (side_in * side_in < t->dims[0]) side_in++;
+        while (side_out * side_out < e->dims[0]) side_out++;
+        status = side_in * side_in == t->dims[0] ? at_bias_table_resize(in, side_in, out, side_out, t->dims[1], NULL, err)
+                                                 : at_fail(err, AT_E_MODEL_MISMATCH, "%s has %llu rows, which is no square", t->name, (unsigned long long)t->dims[0]);
+    } else if (status == AT_OK) { // [o, i, y, x] to [o, y, x, i], or [c, 1, y, x] to [y, x, c]
+        const size_t o = t->dims[0], c = t->dims[1], area = t->dims[2] * t->dims[3];
+        const bool depthwise = e->param.kind == AT_PARAM_DEPTHWISE;
+        for (size_t a = 0; a < o; a++)
+            for (size_t b = 0; b < c; b++)
+                for (size_t k = 0; k < area; k++)
+                    out[depthwise ? k * o + a : (a * area + k) * c + b] = in[(a * c + b) * area + k];
+    }
+    if (status == AT_OK) put_floats(g, out, m, e->type, half);
+    at_free(NULL, in);
+    at_free(NULL, out);
+    return status;
+}
+
+static at_status put(at_gguf_writer *g, const planner *pl, const entry *e, float *chunk, uint16_t *half, at_error *err)
+{
+    const at_weight *t = e->from;
+    const bool table = e->param.kind == AT_PARAM_BIAS_TABLE && t->dims[0] != e->dims[0];
+    if (table || (!pl->source->ours && (e->param.kind == AT_PARAM_CONV || e->param.kind == AT_PARAM_DEPTHWISE)))
+        return put_reordered(g, e, half, err);
+    if (t->type == e->type) {
+        at_gguf_data(g, t->data, t->bytes);
+        return AT_OK;
+    }
+    const size_t n = t->bytes / at_dtype_size(t->type);
+    for (size_t first = 0; first < n; first += CHUNK) {
+        const size_t m = at_min_size(CHUNK, n - first);
+        if (t->type == AT_F32) memcpy(chunk, (const char *)t->data + 4 * first, 4 * m);
+        else
+            for (size_t i = 0; i < m; i++) chunk[i] = element(t, first + i);
+        put_floats(g, chunk, m, e->type, half);
+    }
+    return AT_OK;
+}
+
+/* --- the file ---------------------------------------------------------------------------------------- */
+
+typedef struct hashing {
+    pthread_t thread;
+    bool running;
+    const char *path;
+    char hex[AT_SHA256_HEX];
+    at_status status;
+} hashing;
+
+static void *hash_source(void *user)
+{
+    hashing *h = user;
+    h->status = at_sha256_file(h->path, h->hex, NULL);
+    return NULL;
+}
+
+static const char *stem(const char *path, char *out, size_t cap)
+{
+    size_t len = strlen(path);
+    while (len > 1 && path[len - 1] == '/') len--;
+    size_t from = len;
+    while (from && path[from - 1] != '/') from--;
+    (void)snprintf(out, cap, "%.*s", (int)(len - from), path + from);
+    char *dot = strrchr(out, '.');
+    if (dot && dot != out) *dot = 0;
+    return out;
+}
+
+/* What licence and description go with an architecture, where the source does not say. */
+static const struct about {
+    const char *arch, *licence, *description;
+} abouts[] = {
+    {"ram", "Apache-2.0 (as the official repository states; check where your checkpoint comes from)",
+     "Recognize Anything Model, arXiv 2306.03514"},
+    {"ram_plus", "Apache-2.0 (as the official repository states; check where your checkpoint comes from)",
+     "RAM++, arXiv 2310.15200"},
+    {"ram_lite", "see models/README.md: several of the picture sets it was trained on allow research use only",
+     "a small tagger in RAM's design; not an official model of the family"},
+};
+
+static void write_keys(at_gguf_writer *g, const planner *pl, const at_config *c, const at_lists *l)
+{
+    const at_weights *w = pl->source->weights;
+    char text[128];
+    at_gguf_str(g, "general.architecture", c->arch);
+    at_gguf_str(g, "general.name", pl->o->name ? pl->o->name : pl->source->ours ? at_weights_str(w, "general.name", "model") : stem(pl->source->path, text, sizeof text));
+    for (size_t i = 0; i < AT_COUNT(abouts); i++) {
+        if (strcmp(abouts[i].arch, c->arch) != 0) continue;
+        at_gguf_str(g, "general.license", at_weights_str(w, "general.license", abouts[i].licence));
+        at_gguf_str(g, "general.description", at_weights_str(w, "general.description", abouts[i].description));
+    }
+    at_gguf_u32(g, "anytag.version", 1);
+    at_gguf_str(g, "anytag.converter", at_version());
+    at_config_write(c, g);
+    if (strcmp(c->arch, "ram_lite") == 0) (void)snprintf(text, sizeof text, "anytag-%u", c->classes);
+    else (void)snprintf(text, sizeof text, "ram-%u", c->classes);
+    at_gguf_str(g, "anytag.vocabulary", text);
+    at_gguf_strings(g, "anytag.tags", l->tags, l->n_tags);
+    if (l->tags_zh) at_gguf_strings(g, "anytag.tags_zh", l->tags_zh, l->n_tags_zh);
+    if (l->thresholds) at_gguf_floats(g, "anytag.thresholds", l->thresholds, l->n_thresholds);
+    if (l->n_deleted) at_gguf_u32s(g, "anytag.delete_indices", l->deleted, l->n_deleted);
+    at_gguf_str(g, "anytag.source.name", stem(pl->source->path, text, sizeof text));
+}
+
+/* The model's identity: its source, its weights' type, its labels and their thresholds. */
+static at_status identity(const planner *pl, const at_lists *l, const char *source_sha, char hex[AT_SHA256_HEX], at_error *err)
+{
+    at_buf text;
+    at_buf_init(&text, NULL, 256 << 20);
+    at_buf_str(&text, source_sha);
+    for (size_t i = 0; i < pl->n; i++) at_buf_str(&text, at_dtype_name(pl->entries[i].type));
+    for (size_t i = 0; i < l->n_tags; i++) at_buf_fmt(&text, "%s\n", l->tags[i]);
+    if (l->thresholds) at_buf_add(&text, l->thresholds, l->n_thresholds * sizeof *l->thresholds);
+    at_status status = text.status;
+    if (status != AT_OK) (void)at_fail(err, status, "no memory for the model's identity");
+    else status = at_sha256(text.data, text.len, hex, err);
+    at_buf_reset(&text);
+    return status;
+}
+
+static at_status write_model(const planner *pl, const at_config *c, const at_lists *l, const char *out, at_error *err)
+{
+    static const char unknown[] = "0000000000000000000000000000000000000000000000000000000000000000";
+    at_gguf_writer *g;
+    at_status status = at_gguf_create(&g, out, NULL, err);
+    if (status != AT_OK) return status;
+    hashing h = {.path = pl->source->weights_path ? pl->source->weights_path : pl->source->path};
+    const bool hash = !pl->o->skip_sha256;
+    h.running = hash && pthread_create(&h.thread, NULL, hash_source, &h) == 0;
+    if (hash && !h.running) (void)hash_source(&h);
+
+    write_keys(g, pl, c, l);
+    at_gguf_str(g, "anytag.source.sha256", unknown);
+    at_gguf_str(g, "anytag.id", unknown);
+    for (size_t i = 0; i < pl->n; i++)
+        at_gguf_tensor(g, pl->entries[i].name, pl->entries[i].type, pl->entries[i].dims, pl->entries[i].n_dims);
+    float *chunk = at_alloc(NULL, CHUNK * sizeof *chunk);
+    uint16_t *half = at_alloc(NULL, CHUNK * sizeof *half);
+    if (!chunk || !half) status = at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for a piece of a tensor");
+    uint64_t done = 0;
+    for (size_t i = 0; i < pl->n && status == AT_OK; i++) {
+        const entry *e = &pl->entries[i];
+        status = put(g, pl, e, chunk, half, err);
+        at_weights_drop(pl->source->weights, e->from);
+        uint64_t elements = 1;
+        for (int d = 0; d < e->n_dims; d++) elements *= e->dims[d];
+        done += elements * at_dtype_size(e->type);
+        if (pl->o->progress) pl->o->progress(pl->o->progress_user, done, pl->bytes);
+    }
+    at_free(NULL, chunk);
+    at_free(NULL, half);
+    if (h.running) (void)pthread_join(h.thread, NULL);
+    if (status == AT_OK && hash && h.status != AT_OK)
+        status = at_fail(err, h.status, "%s: cannot be read for its SHA-256", h.path);
+    char id[AT_SHA256_HEX];
+    if (status == AT_OK) status = identity(pl, l, hash ? h.hex : unknown, id, err);
+    if (status != AT_OK) {
+        at_gguf_abandon(g);
+        return status;
+    }
+    if (hash) at_gguf_patch_str(g, "anytag.source.sha256", h.hex);
+    at_gguf_patch_str(g, "anytag.id", id);
+    return at_gguf_finish(g, err);
+}
+
+at_status at_convert(const char *in, const char *out, const at_convert_options *options, at_error *err)
+{
+    if (!in || !out) return at_fail(err, AT_E_INVALID_PARAMETER, "at_convert: in and out must not be NULL");
+    const at_convert_options none = {.struct_size = sizeof none};
+    planner pl = {.base = {.visit = plan_visit, .err = err}, .o = options ? options : &none};
+    at_source source;
+    at_lists lists = {0};
+    at_config config;
+    at_network *net = NULL;
+    at_status status = at_source_open(&source, in, err);
+    pl.source = &source;
+    if (status == AT_OK) status = at_lists_read(&lists, &source, pl.o, err);
+    if (status == AT_OK) status = at_config_find(&config, &source, &lists, pl.o, err);
+    if (status == AT_OK) status = at_network_open(&net, &config, &at_backend_cpu, NULL, err);
+    if (status == AT_OK) {
+        net->type->params(net, &pl.base);
+        status = pl.base.status;
+    }
+    if (status == AT_OK) tell_ignored(&pl);
+    if (status == AT_OK) status = write_model(&pl, &config, &lists, out, err);
+    at_network_close(net);
+    at_free(NULL, pl.entries);
+    at_lists_free(&lists);
+    at_source_close(&source);
+    return status;
+}

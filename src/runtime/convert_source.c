@@ -1,0 +1,89 @@
+/* convert_source.c - a checkpoint, a model of ours, or a folder with config.json. */
+#include "runtime/convert.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static char *join(const char *dir, const char *name)
+{
+    const size_t size = strlen(dir) + strlen(name) + 2;
+    char *path = at_alloc(NULL, size);
+    if (path) (void)snprintf(path, size, "%s/%s", dir, name);
+    return path;
+}
+
+/* model.safetensors, or the folder's only *.safetensors, *.pth or *.gguf. */
+static at_status find_weights(at_source *s, at_error *err)
+{
+    static const char *const endings[] = {".safetensors", ".pth", ".pt"};
+    s->weights_path = join(s->path, "model.safetensors");
+    struct stat st;
+    if (s->weights_path && stat(s->weights_path, &st) == 0) return AT_OK;
+    at_free(NULL, s->weights_path);
+    s->weights_path = NULL;
+    DIR *dir = opendir(s->path);
+    if (!dir) return at_fail(err, AT_E_NOT_FOUND, "%s: cannot be listed", s->path);
+    int found = 0;
+    for (struct dirent *e; (e = readdir(dir));) {
+        const size_t len = strlen(e->d_name);
+        for (size_t i = 0; i < AT_COUNT(endings); i++) {
+            const size_t n = strlen(endings[i]);
+            if (len <= n || strcmp(e->d_name + len - n, endings[i]) != 0) continue;
+            if (found++ == 0) s->weights_path = join(s->path, e->d_name);
+        }
+    }
+    (void)closedir(dir);
+    if (found != 1)
+        return at_fail(err, AT_E_MODEL_UNSUPPORTED, "%s: %d weight files in this folder, expected model.safetensors or a single one; name the file itself",
+                       s->path, found);
+    return s->weights_path ? AT_OK : at_fail(err, AT_E_OUT_OF_MEMORY, "no memory");
+}
+
+at_status at_source_open(at_source *s, const char *in, at_error *err)
+{
+    *s = (at_source){.path = in};
+    struct stat st;
+    const char *file = in;
+    if (stat(in, &st) == 0 && S_ISDIR(st.st_mode)) {
+        const at_status status = find_weights(s, err);
+        if (status != AT_OK) return status;
+        file = s->weights_path;
+        s->config_path = join(in, "config.json");
+        if (s->config_path && stat(s->config_path, &st) != 0) {
+            at_free(NULL, s->config_path);
+            s->config_path = NULL;
+        }
+    }
+    const at_status status = at_weights_open(&s->weights, file, NULL, err);
+    if (status != AT_OK) return status;
+    s->ours = at_weights_u64(s->weights, "anytag.version", 0) == 1;
+    return AT_OK;
+}
+
+void at_source_close(at_source *s)
+{
+    at_weights_close(s->weights);
+    at_free(NULL, s->weights_path);
+    at_free(NULL, s->config_path);
+}
+
+const at_weight *at_source_find(const at_source *s, const char *official)
+{
+    static const char *const prefixes[] = {"", "module.", "model."};
+    static const char head[] = "tagging_head.";
+    char name[256];
+    for (size_t i = 0; i < AT_COUNT(prefixes); i++) {
+        (void)snprintf(name, sizeof name, "%s%s", prefixes[i], official);
+        const at_weight *t = at_weights_find(s->weights, name);
+        if (t || strncmp(official, head, sizeof head - 1) != 0) {
+            if (t) return t;
+            continue;
+        }
+        // the name the head had before the official code renamed it
+        (void)snprintf(name, sizeof name, "%svision_multi.%s", prefixes[i], official + sizeof head - 1);
+        if ((t = at_weights_find(s->weights, name))) return t;
+    }
+    return NULL;
+}
