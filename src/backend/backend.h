@@ -109,7 +109,7 @@ typedef struct at_reweight_args {
     float *y;       // [batch, classes, dim]
 } at_reweight_args;
 
-/* y[b, 0..n) = mean over rows of x[b, rows, n] in double-free pairwise order (fixed). */
+/* y[b, 0..n) = mean over rows of x[b, rows, n], summed in a fixed order. */
 typedef struct at_mean_args {
     size_t batch, rows, n;
     const float *x;
