@@ -1,0 +1,114 @@
+/* png.c - PNG through libpng, to the pixels of Pillow's convert("RGB"): palettes looked up, grey
+ * scaled to 8 bits, 16-bit samples cut to their high byte, alpha dropped and never composited, gamma
+ * and profiles left alone. */
+#include "image/decode.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <png.h>
+
+typedef struct decoder {
+    const at_decode_job *job;
+    const uint8_t *at;
+    size_t left;
+    png_structp png;
+    png_infop info;
+    png_bytepp rows;
+    uint8_t *wide; // 16-bit grey, when it has to be clipped
+    char why[128];
+} decoder;
+
+static void on_error(png_structp png, png_const_charp why)
+{
+    decoder *d = png_get_error_ptr(png);
+    (void)snprintf(d->why, sizeof d->why, "%s", why);
+    png_longjmp(png, 1);
+}
+static void on_warning(png_structp png, png_const_charp why)
+{
+    (void)png;
+    (void)why;
+}
+
+static void take(png_structp png, png_bytep to, size_t n)
+{
+    decoder *d = png_get_io_ptr(png);
+    if (n > d->left) png_error(png, "it ends too early");
+    memcpy(to, d->at, n);
+    d->at += n;
+    d->left -= n;
+}
+
+static void find_orientation(decoder *d, at_decoded *out)
+{
+    png_uint_32 size = 0;
+    png_bytep exif = NULL;
+    if (png_get_eXIf_1(d->png, d->info, &size, &exif) && exif) out->orientation = at_exif_orientation(exif, size);
+}
+
+/* 16-bit grey without alpha: the official code clips at 255, which turns nearly all of it white. */
+static void clip_wide(const uint8_t *wide, size_t n, uint8_t *rgb)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t v = wide[2 * i] ? 255 : wide[2 * i + 1];
+        memset(rgb + 3 * i, v, 3);
+    }
+}
+
+static at_status run(decoder *d, at_decoded *out, at_error *err)
+{
+    const at_decode_job *job = d->job;
+    if (setjmp(png_jmpbuf(d->png))) return at_damaged_image(job, d->why, err);
+    png_set_read_fn(d->png, d, take);
+    png_set_user_limits(d->png, 0x7fffffff, 0x7fffffff);
+    png_set_chunk_malloc_max(d->png, 64 << 20);
+    png_read_info(d->png, d->info);
+    const size_t width = png_get_image_width(d->png, d->info), height = png_get_image_height(d->png, d->info);
+    const at_status status = at_check_pixels(job, width, height, err);
+    if (status != AT_OK) return status;
+    const int color = png_get_color_type(d->png, d->info), depth = png_get_bit_depth(d->png, d->info);
+    const bool clip = job->official_pixels && color == PNG_COLOR_TYPE_GRAY && depth == 16;
+    if (!clip) {
+        if (depth == 16) png_set_strip_16(d->png);
+        if (color == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(d->png);
+        if (color == PNG_COLOR_TYPE_GRAY && depth < 8) png_set_expand_gray_1_2_4_to_8(d->png);
+        if (!(color & PNG_COLOR_MASK_COLOR)) png_set_gray_to_rgb(d->png);
+        png_set_strip_alpha(d->png);
+    }
+    (void)png_set_interlace_handling(d->png);
+    png_read_update_info(d->png, d->info);
+    const size_t row = clip ? width * 2 : width * 3;
+    if (png_get_rowbytes(d->png, d->info) != row) png_error(d->png, "rows of an unexpected length");
+    out->rgb = at_alloc(job->al, width * height * 3);
+    d->rows = at_calloc(job->al, height, sizeof *d->rows);
+    if (clip) d->wide = at_alloc(job->al, width * height * 2);
+    if (!out->rgb || !d->rows || (clip && !d->wide))
+        return at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory for %zu x %zu pixels", job->name, width, height);
+    for (size_t y = 0; y < height; y++) d->rows[y] = (clip ? d->wide : out->rgb) + y * row;
+    png_read_image(d->png, d->rows);
+    find_orientation(d, out);
+    if (clip) clip_wide(d->wide, width * height, out->rgb);
+    out->width = (int)width;
+    out->height = (int)height;
+    return AT_OK;
+}
+
+at_status at_decode_png(const at_decode_job *job, at_decoded *out, at_error *err)
+{
+    decoder d = {.job = job, .at = job->data, .left = job->size};
+    d.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &d, on_error, on_warning);
+    if (d.png) d.info = png_create_info_struct(d.png);
+    at_status status = AT_E_OUT_OF_MEMORY;
+    if (d.info) status = run(&d, out, err);
+    else (void)at_fail(err, status, "%s: no memory to decode it", job->name);
+    png_destroy_read_struct(&d.png, &d.info, NULL);
+    at_free(job->al, d.rows);
+    at_free(job->al, d.wide);
+    if (status != AT_OK) {
+        at_free(job->al, out->rgb);
+        out->rgb = NULL;
+    }
+    return status;
+}

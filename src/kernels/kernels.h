@@ -1,0 +1,85 @@
+/* kernels.h - arithmetic on pointers: no allocation, no threads, no errors, nothing of a model.
+ *
+ * list.h has the kernels; here are their argument structs and the table through which they are
+ * called. Sizes are elements, `ld` the distance of rows. Inputs may be read AT_SLACK bytes past their
+ * end unless list.h says otherwise; nothing is ever written past an output's end. */
+#ifndef AT_KERNELS_KERNELS_H
+#define AT_KERNELS_KERNELS_H
+
+#include "base/base.h"
+#include "kernels/list.h"
+
+typedef enum at_end_act { AT_END_NONE, AT_END_GELU, AT_END_RELU, AT_END_RELU6 } at_end_act;
+
+/* m rows of A against one packed panel of NR columns, over one block of the depth:
+ *   s[i, j] = sum_k a[i, k] b[k, j], k ascending; plus partial[i, j] of the blocks before (not first).
+ * Not the last block: partial = s. Last: y[i, j] = act(s + bias[j]) + residual[i, j] for j < n. */
+typedef struct at_gemm_panel {
+    size_t m, n, k; // n <= NR columns of the panel that exist
+    const float *a;
+    size_t lda;
+    const float *b;  // [k][NR], AT_ALIGN aligned
+    float *partial;  // [m][NR]; NULL when first and last
+    bool first, last;
+    float *y;
+    size_t ldy;
+    const float *bias; // [n] or NULL
+    at_end_act act;
+    const float *residual; // or NULL; may be y
+    size_t ld_residual;
+    const void *next; // what the next call will read, to be fetched into the cache, or NULL
+    size_t next_bytes;
+} at_gemm_panel;
+
+/* x[j] = softmax_j(scale * x[j] + bias[j] + (region[j] != own ? -100 : 0) + mask[j]), j < n;
+ * x[j] = 0 for n <= j < n_all. */
+typedef struct at_softmax_row {
+    size_t n, n_all;
+    float *x;
+    float scale;
+    const float *bias;     // [n] or NULL
+    const uint8_t *region; // [n] or NULL
+    uint8_t own;
+    const float *mask; // [n] or NULL
+} at_softmax_row;
+
+/* y[ox, :] = act(bias + sum over dy, dx of rows[dy][ox * stride - pad + dx, :] * weight[dy, dx, :]),
+ * ox < out_w; taps outside [0, w) and of NULL rows are left out. */
+typedef struct at_depthwise_row {
+    size_t c, w, out_w, stride, pad;
+    const float *rows[3]; // [w, c] or NULL
+    const float *weight;  // [3, 3, c]
+    const float *bias;    // [c] or NULL
+    at_end_act act;       // NONE, RELU or RELU6
+    float *y;
+} at_depthwise_row;
+
+typedef struct at_kernels {
+#define K(name, params, judge) void(*name) params;
+    AT_KERNELS(K)
+#undef K
+    // block sizes belong to the gemm_panel beside which they were measured
+    size_t mr, nr; // tile; nr is the width of a packed panel
+    size_t mc, kc; // rows of A that stay in L2, depth of a block
+} at_kernels;
+
+enum { AT_NR_MAX = 32 };
+
+#define K(name, params, judge) void at_##name##_ref params;
+AT_KERNELS(K)
+#undef K
+#if defined(__x86_64__)
+#define K(name, params, judge) void at_##name##_avx2 params;
+AT_KERNELS(K)
+#undef K
+#define K(name, params, judge) void at_##name##_avx512 params;
+AT_KERNELS(K)
+#undef K
+#endif
+
+/* The table for this machine, capped by ANYTAG_CPU; the same for the life of the process. */
+const at_kernels *at_kernels_get(void);
+/* The table that a machine with `cpu` (AT_CPU_*) gets. */
+void at_kernels_fill(at_kernels *k, unsigned cpu);
+
+#endif

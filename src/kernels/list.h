@@ -1,0 +1,47 @@
+/* list.h - every kernel, once: its name, its parameters, how its error is judged.
+ *
+ * The list makes the declarations and the table (kernels.h), the dispatch (dispatch.c), the test of
+ * each level against ref and the bench (tests/checkkern). A kernel that is not here does not exist.
+ * All return void. Judges: EXACT, bit for bit; ULP(n), units in the last place of the value in
+ * double; SUM(c), |y - y_double| <= c * epsilon * sum of |products|. */
+#ifndef AT_KERNELS_LIST_H
+#define AT_KERNELS_LIST_H
+
+// clang-format off
+#define AT_KERNELS(K)                                                                              \
+    /* Y = act(A B^T + bias) + residual for the rows of one packed panel; see at_gemm_panel */     \
+    K(gemm_panel, (const at_gemm_panel *p), SUM(16))                                               \
+    /* dst[i * nr + r] = src[r * ld + i], r < rows <= nr, i < k; zero for r >= rows */             \
+    K(pack_32, (size_t k, size_t rows, const void *src, size_t ld, void *dst, size_t nr), EXACT)   \
+    K(pack_16, (size_t k, size_t rows, const void *src, size_t ld, void *dst, size_t nr), EXACT)   \
+    /* 16-bit floats at any address; round to nearest even; NaN stays NaN */                       \
+    K(f32_of_f16,  (size_t n, const void *x, float *y), EXACT)                                     \
+    K(f32_of_bf16, (size_t n, const void *x, float *y), EXACT)                                     \
+    K(f16_of_f32,  (size_t n, const float *x, void *y), EXACT)                                     \
+    K(bf16_of_f32, (size_t n, const float *x, void *y), EXACT)                                     \
+    /* y = x / 2 * (1 + erf(x / sqrt 2)); in place is fine */                                      \
+    K(gelu, (size_t n, const float *x, float *y), ULP(4))                                          \
+    K(add, (size_t n, const float *a, const float *b, float *y), EXACT)                            \
+    /* y = (x - mean) / sqrt(var + eps) * gamma + beta; in place is fine */                        \
+    K(layer_norm, (size_t n, const float *x, const float *gamma, const float *beta, float eps, float *y), SUM(8)) \
+    /* one row of attention, in place; see at_softmax_row */                                       \
+    K(softmax_row, (const at_softmax_row *p), ULP(16))                                             \
+    /* y[0..n) = mean of rows, added pairwise */                                                   \
+    K(mean_rows, (size_t rows, size_t n, const float *x, size_t ldx, float *y), SUM(8))            \
+    /* one row of a 3x3 depthwise convolution; see at_depthwise_row */                             \
+    K(depthwise_row, (const at_depthwise_row *p), SUM(4))                                          \
+    /* y[j] = x . w[j, :], j < rows; w at any address, nothing behind it is read */                \
+    K(dots_f32,  (size_t rows, size_t n, const void *w, const float *x, float *y), SUM(8))         \
+    K(dots_f16,  (size_t rows, size_t n, const void *w, const float *x, float *y), SUM(8))         \
+    K(dots_bf16, (size_t rows, size_t n, const void *w, const float *x, float *y), SUM(8))         \
+    /* y[i] = sum_j p[j] w[j, i], j < rows, in the order of j; the same of w; adds to y if `more` */ \
+    K(mix_f32,  (size_t rows, size_t n, const void *w, const float *p, bool more, float *y), SUM(8)) \
+    K(mix_f16,  (size_t rows, size_t n, const void *w, const float *p, bool more, float *y), SUM(8)) \
+    K(mix_bf16, (size_t rows, size_t n, const void *w, const float *p, bool more, float *y), SUM(8))
+
+/* A level names the rows it improves. */
+#define AT_KERNELS_AVX2(K)
+#define AT_KERNELS_AVX512(K)
+// clang-format on
+
+#endif

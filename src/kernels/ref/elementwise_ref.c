@@ -1,0 +1,51 @@
+/* elementwise_ref.c - one value in, one value out: conversions, GELU, sums of two. */
+#include "base/half.h"
+#include "kernels/kernels.h"
+
+#include <math.h>
+
+static uint16_t load_16(const void *x, size_t i)
+{
+    uint16_t h; // a file's data may lie at any address
+    memcpy(&h, (const char *)x + 2 * i, sizeof h);
+    return h;
+}
+
+static void store_16(void *y, size_t i, uint16_t h) { memcpy((char *)y + 2 * i, &h, sizeof h); }
+
+void at_f32_of_f16_ref(size_t n, const void *x, float *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = at_f32_of_f16(load_16(x, i));
+}
+
+void at_f32_of_bf16_ref(size_t n, const void *x, float *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = at_f32_of_bf16(load_16(x, i));
+}
+
+void at_f16_of_f32_ref(size_t n, const float *x, void *y)
+{
+    for (size_t i = 0; i < n; i++)
+        store_16(y, i, at_f16_of_f32(x[i]));
+}
+
+void at_bf16_of_f32_ref(size_t n, const float *x, void *y)
+{
+    for (size_t i = 0; i < n; i++)
+        store_16(y, i, at_bf16_of_f32(x[i]));
+}
+
+void at_gelu_ref(size_t n, const float *x, float *y)
+{
+    // erfc, not 1 + erf: below zero the sum would cancel
+    for (size_t i = 0; i < n; i++)
+        y[i] = (float)(0.5 * (double)x[i] * erfc((double)x[i] * -0.70710678118654752));
+}
+
+void at_add_ref(size_t n, const float *a, const float *b, float *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = a[i] + b[i];
+}

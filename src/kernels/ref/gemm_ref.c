@@ -1,0 +1,63 @@
+/* gemm_ref.c - the meaning of gemm_panel and of packing; plain loops, one rounding an operation. */
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { NR = 16 };
+
+static float end(float s, at_end_act act)
+{
+    switch (act) {
+    case AT_END_GELU: return (float)(0.5 * (double)s * (1.0 + erf((double)s * 0.70710678118654752)));
+    case AT_END_RELU: return s < 0.0f ? 0.0f : s;
+    case AT_END_RELU6: return s < 0.0f ? 0.0f : s > 6.0f ? 6.0f : s;
+    case AT_END_NONE: break;
+    }
+    return s;
+}
+
+void at_gemm_panel_ref(const at_gemm_panel *p)
+{
+    for (size_t i = 0; i < p->m; i++) {
+        float s[NR] = {0};
+        for (size_t k = 0; k < p->k; k++) {
+            const float a = p->a[i * p->lda + k];
+            for (size_t j = 0; j < NR; j++)
+                s[j] += a * p->b[k * NR + j];
+        }
+        if (!p->first)
+            for (size_t j = 0; j < NR; j++)
+                s[j] += p->partial[i * NR + j];
+        if (!p->last) {
+            memcpy(p->partial + i * NR, s, sizeof s);
+            continue;
+        }
+        for (size_t j = 0; j < p->n; j++) {
+            const float v = end(p->bias ? s[j] + p->bias[j] : s[j], p->act);
+            p->y[i * p->ldy + j] = p->residual ? v + p->residual[i * p->ld_residual + j] : v;
+        }
+    }
+}
+
+// by bytes: a file's data may lie at any address
+static void pack(size_t size, size_t k, size_t rows, const void *src, size_t ld, void *dst, size_t nr)
+{
+    const char *from = src;
+    char *to = dst;
+    for (size_t i = 0; i < k; i++) {
+        for (size_t r = 0; r < rows; r++)
+            memcpy(to + (i * nr + r) * size, from + (r * ld + i) * size, size);
+        memset(to + (i * nr + rows) * size, 0, (nr - rows) * size);
+    }
+}
+
+void at_pack_32_ref(size_t k, size_t rows, const void *src, size_t ld, void *dst, size_t nr)
+{
+    pack(4, k, rows, src, ld, dst, nr);
+}
+
+void at_pack_16_ref(size_t k, size_t rows, const void *src, size_t ld, void *dst, size_t nr)
+{
+    pack(2, k, rows, src, ld, dst, nr);
+}
