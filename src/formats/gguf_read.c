@@ -28,6 +28,12 @@ static const struct tensor_type {
     at_dtype type;
 } tensor_types[] = {{0, AT_F32}, {1, AT_F16}, {30, AT_BF16}, {28, AT_F64}, {27, AT_I64}, {26, AT_I32}, {25, AT_I16}, {24, AT_I8}};
 
+static const struct block_type { // known by name, to say what was found
+    uint32_t id;
+    const char *name;
+} block_types[] = {{2, "q4_0"}, {3, "q4_1"}, {6, "q5_0"}, {7, "q5_1"}, {8, "q8_0"}, {9, "q8_1"}, {10, "q2_k"},
+                   {11, "q3_k"}, {12, "q4_k"}, {13, "q5_k"}, {14, "q6_k"}, {15, "q8_k"}};
+
 typedef struct gguf {
     at_weights *w;
     at_reader r;
@@ -54,17 +60,18 @@ static int64_t as_signed(uint64_t bits, int size)
     return (int64_t)(bits << shift) >> shift;
 }
 
-/* A string in the file as a NUL-terminated copy; NULL: r.failed, an inner NUL, or no memory. */
-static char *take_string(gguf *g, uint64_t max, size_t *len)
+/* A string in the file as a NUL-terminated copy; damage when it is longer than `max` or the file, is
+ * not UTF-8 or holds a NUL. The text of the error begins with `what` and, if not NULL, `name`. */
+static at_status take_string(gguf *g, uint64_t max, const char **text, size_t *len, const char *what, const char *name)
 {
     const uint64_t n = at_take_le(&g->r, 8);
     const uint8_t *p = n <= max ? at_take(&g->r, n) : NULL;
-    if (!p || memchr(p, 0, (size_t)n)) {
-        g->r.failed = true;
-        return NULL;
-    }
-    *len = (size_t)n;
-    return at_weights_text(g->w, p, (size_t)n);
+    if (!p || !at_weights_is_utf8(p, (size_t)n))
+        return at_weights_damaged(g->w, g->err, "%s%s%.100s cannot be read (%s)", what, name ? " of " : "", name ? name : "",
+                                  p ? "not UTF-8" : "its length is absurd");
+    *text = at_weights_text(g->w, p, (size_t)n);
+    if (len) *len = (size_t)n;
+    return *text ? AT_OK : at_weights_no_memory(g->w, g->err);
 }
 
 static at_status read_array(gguf *g, at_meta_entry *e)
@@ -81,13 +88,11 @@ static at_status read_array(gguf *g, at_meta_entry *e)
     if (type == STRING) {
         const char **list = at_weights_alloc(g->w, ((size_t)n + 1) * sizeof *list);
         if (!list) return at_weights_no_memory(g->w, g->err);
-        for (uint64_t i = 0; i < n; i++) {
-            size_t len;
-            list[i] = take_string(g, 1 << 20, &len);
-            if (!list[i]) return at_weights_damaged(g->w, g->err, "string %llu of %.100s cannot be read", (unsigned long long)i, e->meta.key);
-        }
+        at_status status = AT_OK;
+        for (uint64_t i = 0; i < n && status == AT_OK; i++)
+            status = take_string(g, 1 << 20, &list[i], NULL, "a string", e->meta.key);
         e->strings = list;
-        return AT_OK;
+        return status;
     }
     const bool real = type == F32 || type == F64;
     float *floats = real ? at_weights_alloc(g->w, (size_t)n * sizeof *floats + 4) : NULL;
@@ -107,9 +112,9 @@ static at_status read_array(gguf *g, at_meta_entry *e)
 
 static at_status read_key(gguf *g)
 {
-    size_t len;
-    const char *key = take_string(g, AT_MAX_NAME, &len);
-    if (!key) return at_weights_damaged(g->w, g->err, "key %zu cannot be read", g->w->n_metas);
+    const char *key;
+    const at_status status = take_string(g, AT_MAX_NAME, &key, NULL, "a key", NULL);
+    if (status != AT_OK) return status;
     if (at_weights_meta(g->w, key)) return at_weights_damaged(g->w, g->err, "the key %.100s is there twice", key);
     at_meta_entry *e = at_weights_meta_new(g->w);
     if (!e) return at_weights_no_memory(g->w, g->err);
@@ -118,8 +123,7 @@ static at_status read_key(gguf *g)
     e->meta = (at_meta){.key = key, .type = kinds[type].meta, .type_name = kinds[type].name};
     if (type == ARRAY) return read_array(g, e);
     if (type == STRING) {
-        e->meta.v.string.data = take_string(g, 16 << 20, &len);
-        e->meta.v.string.len = len;
+        return take_string(g, 16 << 20, &e->meta.v.string.data, &e->meta.v.string.len, "the value", key);
     } else {
         const uint64_t bits = at_take_le(&g->r, kinds[type].size);
         if (e->meta.type == AT_META_F64) e->meta.v.f = as_float(bits, kinds[type].size);
@@ -131,23 +135,30 @@ static at_status read_key(gguf *g)
 
 static at_status read_tensor(gguf *g)
 {
-    size_t len;
-    const char *name = take_string(g, AT_MAX_NAME, &len);
+    const char *name;
+    const at_status status = take_string(g, AT_MAX_NAME, &name, NULL, "the name of a tensor", NULL);
+    if (status != AT_OK) return status;
     const uint64_t n_dims = at_take_le(&g->r, 4);
-    if (!name || g->r.failed || n_dims > 4)
-        return at_weights_damaged(g->w, g->err, "the entry of tensor %zu cannot be read", g->w->n);
+    if (g->r.failed || n_dims > 4)
+        return at_weights_damaged(g->w, g->err, "the tensor %.200s has %llu dimensions", name, (unsigned long long)n_dims);
     uint64_t dims[4];
     for (uint64_t i = 0; i < n_dims; i++) dims[n_dims - 1 - i] = at_take_le(&g->r, 8); // fastest first in the file
     const uint64_t type = at_take_le(&g->r, 4), offset = at_take_le(&g->r, 8);
-    if (g->r.failed || offset % g->alignment != 0)
+    if (g->r.failed) return at_weights_damaged(g->w, g->err, "the entry of tensor %.200s has no end", name);
+    if (offset % g->alignment != 0)
         return at_weights_damaged(g->w, g->err, "%.100s begins at %llu, which is not aligned", name, (unsigned long long)offset);
     for (size_t i = 0; i < AT_COUNT(tensor_types); i++) {
         if (tensor_types[i].id != type) continue;
         // the range is checked when the data's beginning is known; what overflows is checked here
         return at_weights_add(g->w, name, tensor_types[i].type, (int)n_dims, dims, offset, g->w->map.data, g->err);
     }
-    return at_fail(g->err, AT_E_MODEL_UNSUPPORTED, "%s: %.100s has the tensor type %llu, which this version does not read", g->w->path, name,
-                   (unsigned long long)type);
+    const char *kind = "unknown";
+    for (size_t i = 0; i < AT_COUNT(block_types); i++) {
+        if (block_types[i].id == type) kind = block_types[i].name;
+    }
+    return at_weights_fail(g->w, AT_E_MODEL_UNSUPPORTED, g->err,
+                           "%.200s has the tensor type %llu (%s), which this version does not read; convert to f16 or f32", name,
+                           (unsigned long long)type, kind);
 }
 
 at_status at_read_gguf(at_weights *w, at_error *err)
@@ -157,16 +168,17 @@ at_status at_read_gguf(at_weights *w, at_error *err)
     const uint64_t version = at_take_le(&g.r, 4), n_tensors = at_take_le(&g.r, 8), n_keys = at_take_le(&g.r, 8);
     if (g.r.failed) return at_weights_damaged(w, err, "its header cannot be read");
     if (version != 2 && version != 3)
-        return at_fail(err, AT_E_MODEL_UNSUPPORTED, "%s: GGUF version %llu%s, this program reads 2 and 3", w->path, (unsigned long long)version,
-                       version >= 0x01000000 ? " (a big-endian file?)" : "");
+        return at_weights_fail(w, AT_E_MODEL_UNSUPPORTED, err, "GGUF version %llu%s, this program reads 2 and 3", (unsigned long long)version,
+                               version >= 0x01000000 ? " (a big-endian file?)" : "");
     const uint64_t rest = (uint64_t)(g.r.end - g.r.at); // a key takes at least 13 bytes, a tensor 24
     if (n_keys > rest / 13 || n_tensors > rest / 24 || n_tensors > AT_MAX_TENSORS || n_keys > MAX_KEYS)
         return at_weights_damaged(w, err, "it claims %llu keys and %llu tensors in %zu bytes", (unsigned long long)n_keys,
                                   (unsigned long long)n_tensors, w->map.size);
     at_status status = AT_OK;
     for (uint64_t i = 0; i < n_keys && status == AT_OK; i++) status = read_key(&g);
+    if (status != AT_OK) return status;
     g.alignment = at_weights_u64(w, "general.alignment", 32);
-    if (status == AT_OK && (g.alignment == 0 || g.alignment % 8 != 0 || g.alignment > 1 << 20))
+    if (g.alignment == 0 || g.alignment % 8 != 0 || g.alignment > 1 << 20)
         status = at_weights_damaged(w, err, "its alignment is %llu", (unsigned long long)g.alignment);
     for (uint64_t i = 0; i < n_tensors && status == AT_OK; i++) status = read_tensor(&g);
     if (status != AT_OK) return status;
@@ -179,5 +191,5 @@ at_status at_read_gguf(at_weights *w, at_error *err)
         t->offset += start;
         t->data = w->map.data + t->offset;
     }
-    return AT_OK;
+    return at_weights_check_overlap(w, err);
 }

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ALIGNMENT = 32, MAX_TENSORS = 65536, MAX_PATCHES = 8 };
+enum { ALIGNMENT = 32, MAX_TENSORS = 65536, MAX_PATCHES = 32 };
 enum { FLUSH_STEP = 64 << 20 }; // bytes between two requests to hand pages to the disk
 static const size_t HEADER_LIMIT = 256u << 20;
 
@@ -43,6 +43,14 @@ static void fail(at_gguf_writer *g, at_status status, const char *why)
 {
     if (g->status != AT_OK) return;
     g->status = at_fail(&g->error, status, "%s: %s", g->path, why);
+}
+
+static void fail_errno(at_gguf_writer *g, int number)
+{
+    const bool full = number == ENOSPC || number == EDQUOT;
+    if (g->status != AT_OK) return;
+    g->status = at_fail(&g->error, full ? AT_E_DISK_FULL : AT_E_OUTPUT_FAILED, "%s: cannot be written (%s)%s", g->path,
+                        strerror(number), full ? "; free some space, nothing was left behind" : "");
 }
 
 at_status at_gguf_create(at_gguf_writer **out, const char *path, const at_allocator *al, at_error *err)
@@ -104,7 +112,7 @@ static uint32_t bits_of(float f)
 void at_gguf_str(at_gguf_writer *g, const char *key, const char *value)
 {
     add_key(g, key, 8);
-    if (strlen(value) == 64 && g->n_patches < MAX_PATCHES && strlen(key) < sizeof g->patches[0].key) {
+    if (g->n_patches < MAX_PATCHES && strlen(key) < sizeof g->patches[0].key) {
         patch *p = &g->patches[g->n_patches++];
         (void)snprintf(p->key, sizeof p->key, "%s", key);
         p->offset = 24 + g->keys.len + 8;
@@ -147,7 +155,11 @@ void at_gguf_tensor(at_gguf_writer *g, const char *name, at_dtype type, const ui
 {
     static const uint32_t ids[] = {[AT_F32] = 0, [AT_F16] = 1, [AT_BF16] = 30};
     if (g->status != AT_OK) return;
-    if (type > AT_BF16 || n_dims < 1 || n_dims > 4 || strlen(name) > 63 || g->n_tensors == MAX_TENSORS || g->started) {
+    uint64_t bytes = type <= AT_BF16 ? at_dtype_size(type) : 0, end = 0;
+    bool fits = true;
+    for (int i = 0; i < n_dims && i < 4; i++) fits = fits && !__builtin_mul_overflow(bytes, dims[i], &bytes);
+    fits = fits && !__builtin_add_overflow(g->data_end, bytes, &end) && end <= INT64_MAX - ALIGNMENT;
+    if (!fits || type > AT_BF16 || n_dims < 0 || n_dims > 4 || strlen(name) > 63 || g->n_tensors == MAX_TENSORS || g->started) {
         fail(g, AT_E_INTERNAL, "a tensor that GGUF cannot hold");
         return;
     }
@@ -161,17 +173,13 @@ void at_gguf_tensor(at_gguf_writer *g, const char *name, at_dtype type, const ui
         g->ends = more;
         g->cap_ends = cap;
     }
-    uint64_t bytes = at_dtype_size(type);
     add_string(&g->infos, name);
     add_le(&g->infos, (uint64_t)n_dims, 4);
-    for (int i = n_dims - 1; i >= 0; i--) { // fastest first in the file
-        add_le(&g->infos, dims[i], 8);
-        bytes *= dims[i];
-    }
+    for (int i = n_dims - 1; i >= 0; i--) add_le(&g->infos, dims[i], 8); // fastest first in the file
     add_le(&g->infos, ids[type], 4);
     add_le(&g->infos, g->data_end, 8);
-    g->ends[g->n_tensors++] = g->data_end + bytes;
-    g->data_end = (g->data_end + bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    g->ends[g->n_tensors++] = end;
+    g->data_end = (end + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
 static void write_all(at_gguf_writer *g, const void *data, size_t size)
@@ -181,7 +189,7 @@ static void write_all(at_gguf_writer *g, const void *data, size_t size)
         const ssize_t n = write(g->fd, p, at_min_size(size, 4u << 20));
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) {
-            fail(g, errno == ENOSPC || errno == EDQUOT ? AT_E_DISK_FULL : AT_E_OUTPUT_FAILED, n < 0 ? strerror(errno) : "nothing was written");
+            fail_errno(g, n < 0 ? errno : EIO);
             return;
         }
         p += n;
@@ -249,7 +257,8 @@ void at_gguf_patch_str(at_gguf_writer *g, const char *key, const char *value)
     for (size_t i = 0; i < g->n_patches; i++) {
         const patch *p = &g->patches[i];
         if (strcmp(p->key, key) != 0 || strlen(value) != p->len) continue;
-        if (pwrite(g->fd, value, p->len, (off_t)p->offset) != (ssize_t)p->len) fail(g, AT_E_OUTPUT_FAILED, strerror(errno));
+        const ssize_t n = pwrite(g->fd, value, p->len, (off_t)p->offset);
+        if (n != (ssize_t)p->len) fail_errno(g, n < 0 ? errno : EIO);
         return;
     }
     fail(g, AT_E_INTERNAL, "a key that cannot be patched");
@@ -271,10 +280,13 @@ at_status at_gguf_finish(at_gguf_writer *g, at_error *err)
     if (!g->started) start(g);
     if (g->n_tensors && (g->current < g->n_tensors || g->at != g->ends[g->n_tensors - 1]))
         fail(g, AT_E_INTERNAL, "fewer bytes than its tensors have");
-    if (g->status == AT_OK && fdatasync(g->fd) != 0 && errno != EINVAL) fail(g, AT_E_OUTPUT_FAILED, strerror(errno));
-    if (g->status == AT_OK && close(g->fd) != 0) fail(g, AT_E_OUTPUT_FAILED, strerror(errno));
-    if (g->status == AT_OK) g->fd = -1;
-    if (g->status == AT_OK && rename(g->part, g->path) != 0) fail(g, AT_E_OUTPUT_FAILED, strerror(errno));
+    if (g->status == AT_OK && fdatasync(g->fd) != 0 && errno != EINVAL) fail_errno(g, errno);
+    if (g->status == AT_OK) {
+        const int fd = g->fd;
+        g->fd = -1; // gone even when close() fails: closing it again might hit another thread's file
+        if (close(fd) != 0) fail_errno(g, errno);
+    }
+    if (g->status == AT_OK && rename(g->part, g->path) != 0) fail_errno(g, errno);
     const at_status status = g->status;
     if (status != AT_OK) {
         if (err) *err = g->error;

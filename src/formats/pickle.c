@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_MEMO = 1 << 24, MAX_STRING = 16 << 20 };
+enum { MAX_MEMO = 1 << 24 };
 
 typedef struct machine {
     at_weights *w;
@@ -15,6 +15,7 @@ typedef struct machine {
     size_t n, cap;
     at_node **memo;
     size_t memo_cap, memo_next;
+    const at_node *last_storage;
     at_status status;
 } machine;
 
@@ -111,7 +112,7 @@ static at_node *tuple(machine *m, size_t count)
 
 static at_node *string(machine *m, uint64_t len)
 {
-    const uint8_t *p = len <= MAX_STRING ? at_take(&m->r, len) : NULL;
+    const uint8_t *p = at_take(&m->r, len);
     at_node *n = node(m, AT_NODE_STRING);
     if (!p || !n) return fail(m, "ends inside a string");
     n->v.s.data = (const char *)p;
@@ -194,13 +195,11 @@ static at_node *global(machine *m, const char *module, size_t n_module, const ch
     g->v.s.len = n_module + n_name + 1;
     bool known = false;
     for (size_t i = 0; i < AT_COUNT(harmless) && !known; i++) known = begins(text, g->v.s.len, harmless[i]);
-    for (size_t i = 0; i < AT_COUNT(harmful) && known; i++) known = strcmp(text, harmful[i]) != 0;
+    for (size_t i = 0; i < AT_COUNT(harmful) && known; i++) known = strcmp(text, harmful[i]) != 0; // (a NUL inside only makes it unknown)
     if (known) return g;
     text[n_module] = '.';
-    for (char *c = text; *c; c++) {
-        if ((unsigned char)*c < 32 || (unsigned char)*c > 126) *c = '?'; // it will be printed
-    }
-    m->status = at_fail(m->err, AT_E_UNSAFE_PICKLE, "%s: its pickle wants %.200s, which no checkpoint needs; nothing of it was run, do not trust this file", m->w->path, text);
+    m->status = at_weights_fail(m->w, AT_E_UNSAFE_PICKLE, m->err,
+                                "its pickle wants %.200s, which no checkpoint needs; nothing of it was run, do not trust this file", text);
     return NULL;
 }
 
@@ -248,7 +247,9 @@ static at_node *persistent(machine *m, const at_node *id)
         s->v.storage.key = key->v.s.data;
         s->v.storage.key_len = key->v.s.len;
         s->v.storage.elements = (uint64_t)count->v.i;
-        return s;
+        s->v.storage.before = m->last_storage;
+        m->last_storage = s;
+        return item(id, 5, AT_NODE_LIST) ? node(m, AT_NODE_OPAQUE) : s; // a view of a storage: torch < 0.4
     }
     return node(m, AT_NODE_OPAQUE); // complex or quantised: not a weight
 }
@@ -265,8 +266,15 @@ static bool sizes(const at_node *list, uint64_t out[8], int *n)
     return true;
 }
 
-/* (storage, offset, size, stride, ...) */
-static at_node *tensor(machine *m, const at_node *args)
+static const struct dtype_name {
+    const char *name;
+    at_dtype type;
+} dtypes[] = {{"torch float32", AT_F32}, {"torch float16", AT_F16}, {"torch bfloat16", AT_BF16}, {"torch float64", AT_F64},
+              {"torch int64", AT_I64},   {"torch int32", AT_I32},   {"torch int16", AT_I16},     {"torch int8", AT_I8},
+              {"torch uint8", AT_U8},    {"torch bool", AT_BOOL}};
+
+/* (storage, offset, size, stride, requires grad, hooks, and, in v3, dtype) */
+static at_node *tensor(machine *m, const at_node *args, bool v3)
 {
     const at_node *storage = item(args, 0, AT_NODE_STORAGE), *offset = item(args, 1, AT_NODE_INT);
     if (item(args, 0, AT_NODE_OPAQUE)) return node(m, AT_NODE_OPAQUE);
@@ -278,7 +286,14 @@ static at_node *tensor(machine *m, const at_node *args)
     t->v.tensor.storage = storage;
     t->v.tensor.offset = (uint64_t)offset->v.i;
     t->v.tensor.n_dims = n;
-    return t;
+    t->v.tensor.type = storage->v.storage.type;
+    if (!v3) return t;
+    for (size_t i = 0; i < AT_COUNT(dtypes); i++) {
+        if (!is_name(item(args, 6, AT_NODE_GLOBAL), dtypes[i].name)) continue;
+        t->v.tensor.type = dtypes[i].type;
+        return t;
+    }
+    return node(m, AT_NODE_OPAQUE); // unsigned wide or 8-bit float: not a weight
 }
 
 /* What a call would have made. Arguments are a tuple. */
@@ -286,7 +301,15 @@ static at_node *reduce(machine *m, const at_node *function, const at_node *args)
 {
     if (!function || !args) return NULL;
     if (args->kind != AT_NODE_LIST) return fail(m, "calls something without arguments");
-    if (is_name(function, "torch._utils _rebuild_tensor_v2") || is_name(function, "torch._utils _rebuild_tensor")) return tensor(m, args);
+    if (is_name(function, "torch._tensor _rebuild_from_type_v2")) { // (function, class, its arguments, attributes)
+        const at_node *inner = item(args, 0, AT_NODE_GLOBAL);
+        args = item(args, 2, AT_NODE_LIST);
+        if (!inner || !args) return node(m, AT_NODE_OPAQUE);
+        function = inner;
+    }
+    if (is_name(function, "torch._utils _rebuild_tensor_v2") || is_name(function, "torch._utils _rebuild_tensor"))
+        return tensor(m, args, false);
+    if (is_name(function, "torch._utils _rebuild_tensor_v3")) return tensor(m, args, true);
     if (is_name(function, "torch._utils _rebuild_parameter") || is_name(function, "torch._utils _rebuild_parameter_with_state"))
         return args->v.list.n ? args->v.list.items[0] : fail(m, "has a parameter without its data");
     if (is_name(function, "collections OrderedDict")) {
@@ -453,12 +476,12 @@ static bool step(machine *m)
     return m->status == AT_OK;
 }
 
-at_status at_pickle_read(at_weights *w, const uint8_t *data, size_t size, const at_node **root, at_error *err)
+at_status at_pickle_read(at_weights *w, const uint8_t *data, size_t size, at_pickle *out, at_error *err)
 {
     machine m = {.w = w, .err = err, .r = {.at = data, .end = data + size}};
     while (step(&m)) {
     }
     if (m.status == AT_OK && (m.n != 1 || m.stack[0]->kind == AT_NODE_MARK)) (void)fail(&m, "does not end with one value");
-    if (m.status == AT_OK) *root = m.stack[0];
+    if (m.status == AT_OK) *out = (at_pickle){.root = m.stack[0], .last_storage = m.last_storage, .used = (size_t)(m.r.at - data)};
     return m.status;
 }

@@ -40,9 +40,11 @@ struct at_node {
             const char *key; // of the member with its bytes
             size_t key_len;
             uint64_t elements;
+            const at_node *before; // the storage met before this one
         } storage;
         struct {
             const at_node *storage;
+            at_dtype type;   // usually the storage's
             uint64_t offset; // elements
             int n_dims;
             uint64_t dims[8], strides[8];
@@ -50,7 +52,14 @@ struct at_node {
     } v;
 };
 
-/* The pickle's value; nodes are the file's memory. AT_E_UNSAFE_PICKLE names what it wanted to call. */
-at_status at_pickle_read(at_weights *w, const uint8_t *data, size_t size, const at_node **root, at_error *err);
+typedef struct at_pickle {
+    const at_node *root;
+    const at_node *last_storage; // newest first, along v.storage.before
+    size_t used;                 // bytes up to and with STOP
+} at_pickle;
+
+/* Reads one pickle at the beginning of `data`; nodes are the file's memory. AT_E_UNSAFE_PICKLE names
+ * what it wanted to call. */
+at_status at_pickle_read(at_weights *w, const uint8_t *data, size_t size, at_pickle *out, at_error *err);
 
 #endif

@@ -23,7 +23,8 @@ static at_status read_tensor(at_weights *w, const char *key, const json_t *o, ui
     size_t type = 0;
     while (type < AT_COUNT(type_names) && strcmp(type_names[type].name, dtype) != 0) type++;
     if (type == AT_COUNT(type_names))
-        return at_fail(err, AT_E_MODEL_UNSUPPORTED, "%s: %.200s has the type %.40s, which this version does not read", w->path, key, dtype);
+        return at_weights_fail(w, AT_E_MODEL_UNSUPPORTED, err, "%.200s has the type %.40s, which this version does not read; save it as F16 or F32",
+                               key, dtype);
     uint64_t dims[8] = {0};
     const int n = (int)json_array_size(shape);
     for (int i = 0; i < n; i++) {
@@ -31,6 +32,8 @@ static at_status read_tensor(at_weights *w, const char *key, const json_t *o, ui
         if (!json_is_integer(d) || json_integer_value(d) < 0) return at_weights_damaged(w, err, "the shape of %.200s is absurd", key);
         dims[i] = (uint64_t)json_integer_value(d);
     }
+    if (!json_is_integer(json_array_get(range, 0)) || !json_is_integer(json_array_get(range, 1)))
+        return at_weights_damaged(w, err, "the data_offsets of %.200s are no numbers", key);
     const json_int_t begin = json_integer_value(json_array_get(range, 0)), end = json_integer_value(json_array_get(range, 1));
     if (begin < 0 || end < begin || (uint64_t)end > w->map.size - start)
         return at_weights_damaged(w, err, "%.200s lies outside the file", key);
@@ -79,12 +82,34 @@ static at_status read_metadata(at_weights *w, const json_t *object, at_error *er
     return AT_OK;
 }
 
+/* False when the header has more brackets and commas than its tensors could need: jansson would make
+ * much memory of little text ("[[],[],[]..."). An entry of a tensor takes 49 bytes or more, with two
+ * brackets, one brace and at most eleven commas. */
+static bool is_plausible(const uint8_t *p, size_t n)
+{
+    size_t braces = 0, brackets = 0, commas = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < n; i++) {
+        if (quoted) {
+            if (p[i] == '\\') i++;
+            else if (p[i] == '"') quoted = false;
+            continue;
+        }
+        quoted = p[i] == '"';
+        braces += p[i] == '{';
+        brackets += p[i] == '[';
+        commas += p[i] == ',';
+    }
+    return braces < 4 + n / 40 && brackets < 4 + n / 20 && commas < 16 + n / 4;
+}
+
 at_status at_read_safetensors(at_weights *w, at_error *err)
 {
     w->format = "safetensors";
     at_reader r = {.at = w->map.data, .end = w->map.data + w->map.size};
     const uint64_t size = at_take_le(&r, 8);
     if (size > HEADER_LIMIT || size > w->map.size - 8) return at_weights_damaged(w, err, "its header claims %llu bytes", (unsigned long long)size);
+    if (!is_plausible(w->map.data + 8, (size_t)size)) return at_weights_damaged(w, err, "its header is not a list of tensors");
     json_error_t why;
     json_t *root = json_loadb((const char *)w->map.data + 8, (size_t)size, JSON_REJECT_DUPLICATES, &why);
     if (!json_is_object(root)) {

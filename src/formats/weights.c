@@ -3,21 +3,57 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <utf8proc.h>
+
+enum { BLOCK = 64 << 10 };
 
 struct at_memory {
     at_memory *next;
+    size_t size;
     _Alignas(16) char data[];
 };
 
-void *at_weights_alloc(at_weights *w, size_t size)
+static at_memory *new_block(at_weights *w, size_t size)
 {
     size_t total;
-    if (!at_add(size, sizeof(at_memory) + 1, &total)) return NULL;
+    if (!at_add(size, sizeof(at_memory), &total)) return NULL;
     at_memory *m = at_alloc(w->al, total);
     if (!m) return NULL;
-    m->next = w->memory;
+    *m = (at_memory){.next = w->memory, .size = size};
     w->memory = m;
+    return m;
+}
+
+void *at_weights_alloc(at_weights *w, size_t size)
+{
+    size_t need;
+    if (!at_add(size, 15, &need)) return NULL;
+    need &= ~(size_t)15;
+    if (need > w->block_left) {
+        const size_t block = at_max_size(need, BLOCK);
+        if (block > AT_LIST_LIMIT - w->taken) {
+            w->taken = AT_LIST_LIMIT; // no smaller wish either: at_weights_no_memory() looks here
+            return NULL;
+        }
+        if (!new_block(w, block)) return NULL;
+        w->taken += block;
+        w->block_left = block;
+    }
+    void *p = w->memory->data + (w->memory->size - w->block_left);
+    w->block_left -= need;
+    return p;
+}
+
+void *at_weights_alloc_copy(at_weights *w, size_t size)
+{
+    if (size > w->map.size - w->copied) return NULL;
+    at_memory *m = new_block(w, size);
+    if (!m) return NULL;
+    w->copied += size;
+    w->block_left = 0; // the newest block is this one, and it is full
     return m->data;
 }
 
@@ -25,24 +61,70 @@ char *at_weights_text(at_weights *w, const void *data, size_t len)
 {
     char *text = at_weights_alloc(w, len + 1);
     if (!text) return NULL;
-    memcpy(text, data, len);
+    if (len) memcpy(text, data, len);
     text[len] = 0;
     return text;
 }
 
 at_status at_weights_no_memory(const at_weights *w, at_error *err)
 {
+    if (w->taken == AT_LIST_LIMIT)
+        return at_weights_damaged(w, err, "its list of tensors takes more than %zu MiB", AT_LIST_LIMIT >> 20);
     return at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory for its list of tensors", w->path);
+}
+
+bool at_weights_is_utf8(const void *data, size_t len)
+{
+    const uint8_t *p = data;
+    while (len) {
+        utf8proc_int32_t c;
+        const utf8proc_ssize_t n = utf8proc_iterate(p, (utf8proc_ssize_t)at_min_size(len, 4), &c);
+        if (n <= 0 || c == 0) return false;
+        p += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+/* Text with names of the file in it, fit for a terminal: control characters and broken UTF-8 (also
+ * what was cut in the middle) become '?'. */
+static void make_printable(char *text)
+{
+    uint8_t *p = (uint8_t *)text;
+    while (*p) {
+        utf8proc_int32_t c;
+        const utf8proc_ssize_t n = utf8proc_iterate(p, (utf8proc_ssize_t)strnlen((char *)p, 4), &c);
+        if (n <= 0 || c < 32 || (c >= 127 && c < 160)) *p++ = '?';
+        else p += n;
+    }
+}
+
+static at_status fail_in_words(const at_weights *w, at_status status, at_error *err, const char *fix, const char *format,
+                               va_list args)
+{
+    char why[700];
+    (void)vsnprintf(why, sizeof why, format, args);
+    make_printable(why);
+    return at_fail(err, status, "%.250s: %s%s", w->path, why, fix);
 }
 
 at_status at_weights_damaged(const at_weights *w, at_error *err, const char *format, ...)
 {
-    char why[512];
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(why, sizeof why, format, args);
+    const at_status status =
+        fail_in_words(w, AT_E_MODEL_DAMAGED, err, "; the file is damaged or not whole, get it again", format, args);
     va_end(args);
-    return at_fail(err, AT_E_MODEL_DAMAGED, "%s: %s; the file is damaged or not whole, get it again", w->path, why);
+    return status;
+}
+
+at_status at_weights_fail(const at_weights *w, at_status status, at_error *err, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    status = fail_in_words(w, status, err, "", format, args);
+    va_end(args);
+    return status;
 }
 
 /* A larger copy of an array of `size`-byte items; NULL leaves it. */
@@ -58,6 +140,8 @@ at_status at_weights_add(at_weights *w, const char *name, at_dtype type, int n_d
                          uint64_t offset, const void *data, at_error *err)
 {
     if (w->n >= AT_MAX_TENSORS) return at_weights_damaged(w, err, "more than %d tensors", AT_MAX_TENSORS);
+    if (!at_weights_is_utf8(name, strlen(name)))
+        return at_weights_damaged(w, err, "the name of tensor %zu is not text: %.200s", w->n, name);
     if (n_dims < 0 || n_dims > 8) return at_weights_damaged(w, err, "%.200s has %d dimensions", name, n_dims);
     size_t bytes = at_dtype_size(type);
     for (int i = 0; i < n_dims; i++) {
@@ -79,11 +163,14 @@ at_status at_weights_add(at_weights *w, const char *name, at_dtype type, int n_d
     return AT_OK;
 }
 
-static uint64_t hash(const char *name)
+static uint64_t hash(const at_weights *w, const char *name)
 {
-    uint64_t h = 0xcbf29ce484222325ull;
-    for (; *name; name++) h = (h ^ (unsigned char)*name) * 0x100000001b3ull;
-    return h ^ h >> 29;
+    uint64_t h = w->seed;
+    for (; *name; name++) {
+        h = (h ^ (unsigned char)*name) * 0x9e3779b97f4a7c15ull;
+        h ^= h >> 32;
+    }
+    return h;
 }
 
 at_status at_weights_index(at_weights *w, at_error *err)
@@ -93,8 +180,10 @@ at_status at_weights_index(at_weights *w, at_error *err)
     w->slots = at_calloc(w->al, slots, sizeof *w->slots);
     if (!w->slots) return at_weights_no_memory(w, err);
     w->mask = slots - 1;
+    if (getrandom(&w->seed, sizeof w->seed, GRND_NONBLOCK) != (ssize_t)sizeof w->seed)
+        w->seed = (uint64_t)(uintptr_t)w->slots * 0x9e3779b97f4a7c15ull; // then the address has to do
     for (size_t i = 0; i < w->n; i++) {
-        size_t at = hash(w->items[i].name) & w->mask;
+        size_t at = hash(w, w->items[i].name) & w->mask;
         for (; w->slots[at]; at = (at + 1) & w->mask) {
             if (strcmp(w->items[w->slots[at] - 1].name, w->items[i].name) == 0)
                 return at_weights_damaged(w, err, "two tensors are named %.200s", w->items[i].name);
@@ -102,6 +191,31 @@ at_status at_weights_index(at_weights *w, at_error *err)
         w->slots[at] = (uint32_t)i + 1;
     }
     return AT_OK;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const at_weight *x = *(const at_weight *const *)a, *y = *(const at_weight *const *)b;
+    return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+at_status at_weights_check_overlap(const at_weights *w, at_error *err)
+{
+    if (w->n < 2) return AT_OK;
+    const at_weight **sorted = at_alloc(w->al, w->n * sizeof(const at_weight *));
+    if (!sorted) return at_weights_no_memory(w, err);
+    size_t n = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        if (w->items[i].bytes) sorted[n++] = &w->items[i];
+    }
+    if (n) qsort(sorted, n, sizeof(const at_weight *), by_place);
+    at_status status = AT_OK;
+    for (size_t i = 1; i < n && status == AT_OK; i++) {
+        if (sorted[i]->offset < sorted[i - 1]->offset + sorted[i - 1]->bytes)
+            status = at_weights_damaged(w, err, "%.200s and %.200s overlap", sorted[i - 1]->name, sorted[i]->name);
+    }
+    at_free(w->al, sorted);
+    return status;
 }
 
 at_meta_entry *at_weights_meta_new(at_weights *w)
@@ -118,21 +232,33 @@ at_meta_entry *at_weights_meta_new(at_weights *w)
 
 /* --- opening --------------------------------------------------------------------------------------- */
 
+/* How a file begins, and who reads it; without a reader, what it is. */
+static const struct magic {
+    size_t at, len;
+    const char *bytes;
+    at_status (*read)(at_weights *w, at_error *err);
+    const char *what;
+} magics[] = {
+    {0, 4, "GGUF", at_read_gguf, NULL},
+    {0, 4, "PK\3\4", at_read_pth, NULL},
+    {0, 14, "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", at_read_pth_legacy, NULL},
+    {8, 1, "{", at_read_safetensors, NULL},
+    {257, 5, "ustar", NULL, "a tar file, as PyTorch before 0.2 wrote; load it there and torch.save() it again"},
+    {0, 7, "version", NULL, "text where a model should be, a Git LFS pointer perhaps; fetch the file itself (git lfs pull)"},
+    {0, 1, "<", NULL, "a web page where a model should be; the download did not give the file itself"},
+    {0, 1, "\x80", NULL, "a bare pickle; torch.save() the state_dict() instead"},
+};
+
 static at_status read_by_content(at_weights *w, at_error *err)
 {
-    static const uint8_t legacy[] = {0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19};
-    const uint8_t *d = w->map.data;
-    const size_t n = w->map.size;
-    if (n == 0) return at_weights_damaged(w, err, "an empty file");
-    if (n >= 4 && memcmp(d, "GGUF", 4) == 0) return at_read_gguf(w, err);
-    if (n >= 4 && memcmp(d, "PK\3\4", 4) == 0) return at_read_pth(w, err);
-    if (n >= 2 + sizeof legacy && memcmp(d + 2, legacy, sizeof legacy) == 0)
-        return at_fail(err, AT_E_MODEL_UNSUPPORTED,
-                       "%s: a checkpoint of PyTorch before 1.6; load it there and torch.save() it again", w->path);
-    if (n >= 262 && memcmp(d + 257, "ustar", 5) == 0)
-        return at_fail(err, AT_E_MODEL_UNSUPPORTED, "%s: a tar file, as PyTorch before 0.2 wrote; torch.save() it again", w->path);
-    if (n > 8 && d[8] == '{') return at_read_safetensors(w, err);
-    return at_fail(err, AT_E_MODEL_UNSUPPORTED, "%s: neither GGUF nor a PyTorch checkpoint (.pth) nor safetensors", w->path);
+    if (w->map.size == 0) return at_weights_damaged(w, err, "an empty file");
+    for (size_t i = 0; i < AT_COUNT(magics); i++) {
+        const struct magic *m = &magics[i];
+        if (w->map.size < m->at + m->len || memcmp(w->map.data + m->at, m->bytes, m->len) != 0) continue;
+        return m->read ? m->read(w, err) : at_weights_fail(w, AT_E_MODEL_UNSUPPORTED, err, "%s", m->what);
+    }
+    return at_weights_fail(w, AT_E_MODEL_UNSUPPORTED, err,
+                           "neither GGUF nor a PyTorch checkpoint (.pth) nor safetensors; anytag convert reads these three");
 }
 
 static at_status open_common(at_weights **out, const char *path, const at_allocator *al, const at_map *memory, at_error *err)
@@ -195,7 +321,7 @@ const at_weight *at_weights_at(const at_weights *w, size_t i) { return i < w->n 
 
 const at_weight *at_weights_find(const at_weights *w, const char *name)
 {
-    for (size_t at = hash(name) & w->mask; w->slots[at]; at = (at + 1) & w->mask) {
+    for (size_t at = hash(w, name) & w->mask; w->slots[at]; at = (at + 1) & w->mask) {
         const at_weight *t = &w->items[w->slots[at] - 1];
         if (strcmp(t->name, name) == 0) return t;
     }

@@ -79,6 +79,8 @@ static bool read_member(at_zip_member *m, at_reader *r)
     return read_zip64(m, text + name, extra, size64, packed64, offset64);
 }
 
+static int shown(const at_zip_member *m) { return (int)at_min_size(m->name_len, 200); } // bytes of a name in a text
+
 static int compare(const char *a, size_t n, const char *b, size_t k)
 {
     const int order = memcmp(a, b, n < k ? n : k);
@@ -97,6 +99,7 @@ at_status at_zip_read(at_zip *zip, at_weights *w, at_error *err)
     directory dir;
     if (!find_directory(d, w->map.size, &dir)) return at_weights_damaged(w, err, "a zip archive without its directory");
     zip->n = (size_t)dir.count;
+    zip->data_end = dir.offset;
     zip->members = at_weights_alloc(w, zip->n * sizeof *zip->members);
     if (!zip->members) return at_weights_no_memory(w, err);
     at_reader r = {.at = d + dir.offset, .end = d + dir.offset + dir.size};
@@ -106,7 +109,7 @@ at_status at_zip_read(at_zip *zip, at_weights *w, at_error *err)
     if (zip->n) qsort(zip->members, zip->n, sizeof *zip->members, by_name);
     for (size_t i = 1; i < zip->n; i++) {
         if (by_name(&zip->members[i - 1], &zip->members[i]) == 0)
-            return at_weights_damaged(w, err, "its zip directory has %.*s twice", (int)zip->members[i].name_len, zip->members[i].name);
+            return at_weights_damaged(w, err, "its zip directory has %.*s twice", shown(&zip->members[i]), zip->members[i].name);
     }
     return AT_OK;
 }
@@ -124,18 +127,20 @@ const at_zip_member *at_zip_find(const at_zip *zip, const char *name, size_t len
     return NULL;
 }
 
-at_status at_zip_data(const at_zip_member *m, const at_weights *w, uint64_t *offset, at_error *err)
+at_status at_zip_data(const at_zip *zip, const at_zip_member *m, const at_weights *w, uint64_t *offset, at_error *err)
 {
     if (!m->stored)
-        return at_fail(err, AT_E_MODEL_UNSUPPORTED, "%s: %.*s is compressed or encrypted, which torch.save() never does; save it again", w->path,
-                       (int)m->name_len, m->name);
-    const size_t size = w->map.size;
+        return at_weights_fail(w, AT_E_MODEL_UNSUPPORTED, err, "%.*s is compressed or encrypted, which torch.save() never does; save it again",
+                               shown(m), m->name);
+    const size_t size = (size_t)zip->data_end; // nothing lies behind the directory's beginning
     if (m->local_offset > size || size - m->local_offset < 30 || le(w->map.data + m->local_offset, 4) != 0x04034b50u)
-        return at_weights_damaged(w, err, "%.*s is not where the zip directory says", (int)m->name_len, m->name);
+        return at_weights_damaged(w, err, "%.*s is not where the zip directory says", shown(m), m->name);
     const uint8_t *h = w->map.data + m->local_offset;
-    const uint64_t at = m->local_offset + 30 + le(h + 26, 2) + le(h + 28, 2);
+    const uint64_t name = le(h + 26, 2), at = m->local_offset + 30 + name + le(h + 28, 2);
+    if (at > size || name != m->name_len || memcmp(h + 30, m->name, name) != 0)
+        return at_weights_damaged(w, err, "%.*s has another name in its own header", shown(m), m->name);
     if (at > size || m->size > size - at)
-        return at_weights_damaged(w, err, "%.*s claims %llu bytes", (int)m->name_len, m->name, (unsigned long long)m->size);
+        return at_weights_damaged(w, err, "%.*s claims %llu bytes", shown(m), m->name, (unsigned long long)m->size);
     *offset = at;
     return AT_OK;
 }
