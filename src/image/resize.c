@@ -17,7 +17,8 @@ typedef struct axis {
 
 static bool make_axis(axis *a, int n, int m, const at_allocator *al)
 {
-    const double scale = (double)n / m, wide = scale < 1.0 ? 1.0 : scale, support = wide;
+    const double scale = (double)n / m, wide = scale < 1.0 ? 1.0 : scale, support = wide,
+                 narrow = 1.0 / wide; // Pillow multiplies by it; a division rounds otherwise
     a->size = (int)ceil(support) * 2 + 1;
     size_t taps;
     if (!at_mul((size_t)m, (size_t)a->size, &taps)) return false;
@@ -32,7 +33,7 @@ static bool make_axis(axis *a, int n, int m, const at_allocator *al)
         hi = hi > n ? n : hi;
         double sum = 0;
         for (int i = lo; i < hi; i++) {
-            const double t = fabs((i - center + 0.5) / wide);
+            const double t = fabs((i - center + 0.5) * narrow);
             w[i - lo] = t < 1.0 ? 1.0 - t : 0.0;
             sum += w[i - lo];
         }
