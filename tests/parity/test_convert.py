@@ -5,10 +5,12 @@ import struct
 import numpy as np
 import pytest
 
+import bias
 import common
 import configs
 import formula
 import pth
+import reference
 
 CONFIG = configs.OWN["own_ram"]
 MODEL_ERROR = 3
@@ -82,12 +84,39 @@ def test_detection(tmp_path, name):
     assert ("ram_plus" in text) == (name == "own_ram_plus")
 
 
+def test_bias_resize_reference():
+    common.need_shared()
+    folder = common.SHARED / "goldens" / "loader"
+    for case in json.loads((folder / "index.json").read_text()):
+        side = 2 * case["src_window"] - 1
+        table = formula.values(case["key"], (side * side, case["heads"]))
+        got = bias.resize(table, 2 * case["dst_window"] - 1)
+        want = np.load(folder / case["file"])
+        assert np.abs(got - want.reshape(got.shape)).max() < 1e-5, case["file"]
+
+
+class Resized(reference.FormulaWeights):
+    """The weights of a wider window, as the narrower configuration sees them."""
+
+    def __getitem__(self, key):
+        value = super().__getitem__(key)
+        if key.endswith("relative_position_bias_table"):
+            return bias.resize(value, 2 * CONFIG["swin"]["window_size"] - 1)
+        return value
+
+
 def test_bias_table_of_another_window(tmp_path):
-    """A checkpoint with window 6 loaded at window 3 has tables the converter resizes."""
+    """A checkpoint with window 6 read at window 3: every stage as with resized tables."""
     source = dict(CONFIG, swin=dict(CONFIG["swin"], window_size=6, image_res=192))
-    path = prepare(tmp_path, list(configs.entries(source)))
-    common.convert(tmp_path, path, tmp_path / "out.gguf")
-    common.picture().save(tmp_path / "p.png")
+    entries = list(configs.entries(source))
+    common.binary()
+    common.convert(tmp_path, prepare(tmp_path, entries), tmp_path / "out.gguf")
+    picture = common.picture()
+    picture.save(tmp_path / "p.png")
     common.run("inspect", "-m", tmp_path / "out.gguf", "--dump", tmp_path / "d", tmp_path / "p.png",
                "--official-pixels")
-    assert np.isfinite(np.load(tmp_path / "d" / "logits.npy")).all()
+    px = reference.pixels(picture, CONFIG["swin"]["image_res"], *reference.IMAGENET)
+    want = reference.forward(Resized(entries, CONFIG["q2l"]["hidden_size"], False), CONFIG, px)
+    errors = {s: common.relative_l2(np.load(tmp_path / "d" / f"{s}.npy").reshape(-1), v.reshape(-1))
+              for s, v in want.items()}
+    assert not {s: e for s, e in errors.items() if not e <= common.DEFAULT_TOLERANCE}
