@@ -57,7 +57,7 @@ static at_status decode(const uint8_t *data, size_t size, const char *name, cons
     if (status == AT_OK && !o->keep_rotated) status = at_orient(&d, o->allocator, err);
     at_image *image = status == AT_OK ? at_new(o->allocator, at_image) : NULL;
     if (status == AT_OK && !image) status = at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory", name);
-    if (status == AT_OK) {
+    if (image) {
         *image = (at_image){.al = o->allocator, .width = d.width, .height = d.height, .rgb = d.rgb, .format = kind.name, .orientation = d.orientation, .bytes = size};
 
         status = at_sha256(data, size, image->sha256, err);
