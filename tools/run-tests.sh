@@ -1,0 +1,32 @@
+#!/bin/sh
+# Builds and runs every test; the last line is "N passed, N failed". run-tests.sh BUILD [PRESET]
+set -u
+build=${1:-build} preset=${2:-release}
+cmake --preset "$preset" -B "$build" >/dev/null && cmake --build "$build" >"$build/build.log" 2>&1 ||
+    { tail -40 "$build/build.log"; echo "0 passed, 1 failed"; exit 1; }
+log=$build/tests.log
+: >"$log"
+passed=0 failed=0 skipped=0
+for t in $(find "$build/tests" -type f -perm -u+x -name 'test_*' | sort) $(find "$build/tests" -type f -perm -u+x -name checkkern); do
+    "$t" >"$build/one.log" 2>&1
+    code=$?
+    cat "$build/one.log" >>"$log"
+    p=$(grep -c '^\[       OK \]' "$build/one.log") f=$(grep -c '^\[  FAILED  \] [a-z_0-9]*$' "$build/one.log") s=$(grep -c '^\[  SKIPPED \]' "$build/one.log")
+    [ $code -eq 0 ] || [ "$f" -gt 0 ] || f=1
+    [ $code -ne 0 ] || [ "$p" -gt 0 ] || [ "$s" -gt 0 ] || p=1
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+    if [ "$f" -gt 0 ]; then echo "FAILED $t"; tail -20 "$build/one.log"; fi
+done
+mark='not full'
+[ -z "${ANYTAG_FULL:-}" ] || mark='full or not full'
+ANYTAG_BIN=$(cd "$build" && pwd)/cli/anytag /usr/bin/python3 -m pytest -q -p no:cacheprovider -m "$mark" tests >"$build/pytest.log" 2>&1
+code=$?
+cat "$build/pytest.log" >>"$log"
+line=$(tail -1 "$build/pytest.log")
+count() { echo "$line" | grep -o "[0-9]* $1" | cut -d' ' -f1; }
+p=$(count passed) f=$(count failed) e=$(count error) s=$(count skipped)
+[ $code -eq 0 ] || { tail -40 "$build/pytest.log"; [ -n "$f$e" ] || f=1; }
+passed=$((passed + ${p:-0})) failed=$((failed + ${f:-0} + ${e:-0})) skipped=$((skipped + ${s:-0}))
+[ "$skipped" = 0 ] || echo "$skipped skipped (the reference data is not beside the repository, or the test is for full sizes)"
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
