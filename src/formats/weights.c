@@ -30,7 +30,7 @@ static at_memory *new_block(at_weights *w, size_t size)
 void *at_weights_alloc(at_weights *w, size_t size)
 {
     size_t need;
-    if (!at_add(size, 15, &need)) return NULL;
+    if (!at_add(at_max_size(size, 1), 15, &need)) return NULL;
     need &= ~(size_t)15;
     if (need > w->block_left) {
         const size_t block = at_max_size(need, BLOCK);
