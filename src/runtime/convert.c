@@ -123,6 +123,7 @@ static void tell_ignored(const planner *pl)
     qsort(used, pl->n, sizeof *used, by_from);
     const at_log log = {.fn = pl->o->log, .user = pl->o->log_user};
     char group[64] = "";
+    const char *only = ""; // the name of a group of one
     size_t in_group = 0;
     const size_t count = at_weights_count(pl->source->weights);
     for (size_t i = 0; i <= count; i++) {
@@ -130,11 +131,14 @@ static void tell_ignored(const planner *pl)
         if (t && bsearch(&t, used, pl->n, sizeof *used, by_from)) continue;
         char top[64] = "";
         if (t) (void)snprintf(top, sizeof top, "%.*s", (int)strcspn(t->name, "."), t->name);
-        if (in_group && strcmp(top, group) != 0)
+        if (in_group == 1 && strcmp(top, group) != 0)
+            at_log_write(&log, AT_LOG_INFO, "ignored %s (not needed for tagging)", only);
+        else if (in_group && strcmp(top, group) != 0)
             at_log_write(&log, AT_LOG_INFO, "ignored %zu tensors of %s (not needed for tagging)", in_group, group);
         if (strcmp(top, group) != 0) in_group = 0;
         memcpy(group, top, sizeof group);
         in_group++;
+        only = t ? t->name : "";
         if (t) at_log_write(&log, AT_LOG_DEBUG, "ignored %s", t->name);
     }
     at_free(NULL, used);

@@ -31,7 +31,8 @@ static at_status not_ours(const at_source *s, const char *missing, at_error *err
 /* Which network the keys belong to; `asked` NULL or "auto" leaves it to them. */
 static at_status find_arch(at_config *c, const at_source *s, const char *asked, at_error *err)
 {
-    static const char *const needed[] = {"visual_encoder.patch_embed.proj.weight", "tagging_head.encoder.layer.0.crossattention.self.query.weight"};
+    static const char *const needed[] = {"visual_encoder.patch_embed.proj.weight", "tagging_head.encoder.layer.0.crossattention.self.query.weight",
+                                         "image_proj.weight", "wordvec_proj.weight", "label_embed", "fc.weight"};
     const char *arch = at_source_find(s, "reweight_scale") ? "ram_plus" : "ram";
     if (at_source_find(s, "fc.W") || at_source_find(s, "label_embed.weight"))
         return at_fail(err, AT_E_MODEL_UNSUPPORTED, "%s: a Tag2Text checkpoint; this version converts RAM and RAM++", s->path);
@@ -82,7 +83,7 @@ static void shapes_head(at_config *c, const at_source *s, const at_lists *l)
     c->head_ffn = dim(s, "tagging_head.encoder.layer.0.intermediate.dense.weight", 0);
     c->head_heads = OFFICIAL_HEADS;
     c->head_eps = 1e-12f;
-    c->label_dim = dim(s, "wordvec_proj.weight", 1);
+    c->label_dim = dim(s, "label_embed", 1);
     c->token_dim = dim(s, "image_proj.weight", 0);
     const uint32_t rows = dim(s, "label_embed", 0);
     const bool plus = strcmp(c->arch, "ram_plus") == 0;

@@ -38,7 +38,7 @@ def scores(folder, picture, *more):
     out = common.run("tag", "-m", folder / "model.gguf", "--official-pixels", "--all-scores", "-f", "json",
                      *more, picture).stdout
     record = json.loads(out)
-    record = record[0] if isinstance(record, list) else record
+    record = record["results"][0]
     return np.frombuffer(base64.b64decode(record["scores"]), "<f4")
 
 
