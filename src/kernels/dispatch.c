@@ -18,6 +18,7 @@ void at_kernels_fill(at_kernels *k, unsigned cpu)
 #define K(name) k->name = at_##name##_avx2;
         AT_KERNELS_AVX2(K)
 #undef K
+        k->mr = 6;
     }
     if (cpu & AT_CPU_AVX512) {
 #define K(name) k->name = at_##name##_avx512;
@@ -32,7 +33,10 @@ void at_kernels_fill(at_kernels *k, unsigned cpu)
 static at_kernels table;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static void fill(void) { at_kernels_fill(&table, at_cpu_features()); }
+static void fill(void)
+{
+    at_kernels_fill(&table, at_cpu_features());
+}
 
 const at_kernels *at_kernels_get(void)
 {

@@ -18,8 +18,8 @@ typedef struct at_gemm_panel {
     size_t m, n, k; // n <= NR columns of the panel that exist
     const float *a;
     size_t lda;
-    const float *b;  // [k][NR], AT_ALIGN aligned
-    float *partial;  // [m][NR]; NULL when first and last
+    const float *b; // [k][NR], AT_ALIGN aligned
+    float *partial; // [m][NR]; NULL when first and last
     bool first, last;
     float *y;
     size_t ldy;

@@ -11,7 +11,10 @@ static uint16_t load_16(const void *x, size_t i)
     return h;
 }
 
-static void store_16(void *y, size_t i, uint16_t h) { memcpy((char *)y + 2 * i, &h, sizeof h); }
+static void store_16(void *y, size_t i, uint16_t h)
+{
+    memcpy((char *)y + 2 * i, &h, sizeof h);
+}
 
 void at_f32_of_f16_ref(size_t n, const void *x, float *y)
 {
@@ -39,9 +42,11 @@ void at_bf16_of_f32_ref(size_t n, const float *x, void *y)
 
 void at_gelu_ref(size_t n, const float *x, float *y)
 {
-    // erfc, not 1 + erf: below zero the sum would cancel
+    // erfc, not 1 + erf: below zero the sum would cancel; below -20 it is 0 in float, also at -inf
     for (size_t i = 0; i < n; i++)
-        y[i] = (float)(0.5 * (double)x[i] * erfc((double)x[i] * -0.70710678118654752));
+        y[i] = x[i] < -20.0f
+                   ? -0.0f
+                   : (float)(0.5 * (double)x[i] * erfc((double)x[i] * -0.70710678118654752));
 }
 
 void at_add_ref(size_t n, const float *a, const float *b, float *y)

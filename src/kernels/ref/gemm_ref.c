@@ -1,7 +1,6 @@
 /* gemm_ref.c - the meaning of gemm_panel and of packing; plain loops, one rounding an operation. */
 #include "kernels/kernels.h"
 
-#include <math.h>
 #include <string.h>
 
 enum { NR = 16 };
@@ -9,7 +8,7 @@ enum { NR = 16 };
 static float end(float s, at_end_act act)
 {
     switch (act) {
-    case AT_END_GELU: return (float)(0.5 * (double)s * (1.0 + erf((double)s * 0.70710678118654752)));
+    case AT_END_GELU: at_gelu_ref(1, &s, &s); return s;
     case AT_END_RELU: return s < 0.0f ? 0.0f : s;
     case AT_END_RELU6: return s < 0.0f ? 0.0f : s > 6.0f ? 6.0f : s;
     case AT_END_NONE: break;
@@ -41,7 +40,8 @@ void at_gemm_panel_ref(const at_gemm_panel *p)
 }
 
 // by bytes: a file's data may lie at any address
-static void pack(size_t size, size_t k, size_t rows, const void *src, size_t ld, void *dst, size_t nr)
+static void pack(size_t size, size_t k, size_t rows, const void *src, size_t ld, void *dst,
+                 size_t nr)
 {
     const char *from = src;
     char *to = dst;

@@ -4,7 +4,8 @@
 
 #include <math.h>
 
-void at_layer_norm_ref(size_t n, const float *x, const float *gamma, const float *beta, float eps, float *y)
+void at_layer_norm_ref(size_t n, const float *x, const float *gamma, const float *beta, float eps,
+                       float *y)
 {
     double sum = 0.0;
     for (size_t i = 0; i < n; i++)
@@ -31,7 +32,7 @@ void at_softmax_row_ref(const at_softmax_row *p)
     }
     double sum = 0.0;
     for (size_t j = 0; j < p->n; j++) {
-        p->x[j] = (float)exp((double)p->x[j] - (double)most);
+        p->x[j] = (float)exp((double)(p->x[j] - most));
         sum += (double)p->x[j];
     }
     const float r = (float)(1.0 / sum);
@@ -78,27 +79,34 @@ static uint16_t load_16(const char *w, size_t i)
     return h;
 }
 
-static float load_f16(const char *w, size_t i) { return at_f32_of_f16(load_16(w, i)); }
-static float load_bf16(const char *w, size_t i) { return at_f32_of_bf16(load_16(w, i)); }
+static float load_f16(const char *w, size_t i)
+{
+    return at_f32_of_f16(load_16(w, i));
+}
+static float load_bf16(const char *w, size_t i)
+{
+    return at_f32_of_bf16(load_16(w, i));
+}
 
-#define DOTS_AND_MIX(type)                                                                         \
-    void at_dots_##type##_ref(size_t rows, size_t n, const void *w, const float *x, float *y)      \
-    {                                                                                              \
-        for (size_t j = 0; j < rows; j++) {                                                        \
-            double s = 0.0;                                                                        \
-            for (size_t i = 0; i < n; i++)                                                         \
-                s += (double)x[i] * (double)load_##type(w, j * n + i);                             \
-            y[j] = (float)s;                                                                       \
-        }                                                                                          \
-    }                                                                                              \
-    void at_mix_##type##_ref(size_t rows, size_t n, const void *w, const float *p, bool more, float *y) \
-    {                                                                                              \
-        for (size_t i = 0; i < n; i++) {                                                           \
-            float s = more ? y[i] : 0.0f;                                                          \
-            for (size_t j = 0; j < rows; j++)                                                      \
-                s += p[j] * load_##type(w, j * n + i);                                             \
-            y[i] = s;                                                                              \
-        }                                                                                          \
+#define DOTS_AND_MIX(type)                                                                    \
+    void at_dots_##type##_ref(size_t rows, size_t n, const void *w, const float *x, float *y) \
+    {                                                                                         \
+        for (size_t j = 0; j < rows; j++) {                                                   \
+            double s = 0.0;                                                                   \
+            for (size_t i = 0; i < n; i++)                                                    \
+                s += (double)x[i] * (double)load_##type(w, j * n + i);                        \
+            y[j] = (float)s;                                                                  \
+        }                                                                                     \
+    }                                                                                         \
+    void at_mix_##type##_ref(size_t rows, size_t n, const void *w, const float *p, bool more, \
+                             float *y)                                                        \
+    {                                                                                         \
+        for (size_t i = 0; i < n; i++) {                                                      \
+            float s = more ? y[i] : 0.0f;                                                     \
+            for (size_t j = 0; j < rows; j++)                                                 \
+                s += p[j] * load_##type(w, j * n + i);                                        \
+            y[i] = s;                                                                         \
+        }                                                                                     \
     }
 DOTS_AND_MIX(f32)
 DOTS_AND_MIX(f16)
