@@ -26,12 +26,12 @@ int cmd_convert(const cli_options *o, char **inputs, size_t n)
                                   .progress = convert_progress, .progress_user = (void *)(size_t)o, .log = cli_log, .log_user = (void *)(size_t)o};
     at_error err = {0};
     if (at_convert(inputs[0], inputs[1], &c, &err) != AT_OK) return cli_fail(&err);
-    at_model *m;
-    if (at_model_open(inputs[1], NULL, &m, &err) != AT_OK) return cli_fail(&err);
-    if (!o->quiet)
-        fprintf(stderr, "%s: %s, %zu tags, %s, %.1f M parameters, %.1f MB\n", inputs[1], at_model_architecture(m), at_model_tags(m), at_model_precision(m),
-                (double)at_model_parameters(m) / 1e6, (double)at_model_bytes(m) / 1e6);
-    at_model_close(m);
+    at_weight_file *f; // listed, not loaded: converting stays small in memory
+    if (at_weight_file_open(inputs[1], &f, &err) != AT_OK) return cli_fail(&err);
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < at_weight_file_tensors(f); i++) bytes += at_weight_file_tensor(f, i).bytes;
+    if (!o->quiet) fprintf(stderr, "%s: %zu tensors, %.1f MB\n", inputs[1], at_weight_file_tensors(f), (double)bytes / 1e6);
+    at_weight_file_close(f);
     return 0;
 }
 
