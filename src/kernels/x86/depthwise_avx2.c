@@ -37,9 +37,11 @@ static void channels_8(const at_depthwise_row *p, size_t i)
     for (size_t tap = 0; tap < 9; tap++)
         w[tap] = _mm256_loadu_ps(p->weight + tap * p->c + i);
     const __m256 bias = p->bias ? _mm256_loadu_ps(p->bias + i) : _mm256_setzero_ps();
-    const size_t c = p->c, from = (lo * p->stride - p->pad) * c + i;
-    const float *r0 = p->rows[0] + from, *r1 = p->rows[1] + from, *r2 = p->rows[2] + from;
-    if (lo == hi) r0 = r1 = r2 = NULL;
+    const bool inner = lo < hi; // else rows may be NULL, and there is nothing to point at
+    const size_t c = p->c, from = inner ? (lo * p->stride - p->pad) * c + i : 0;
+    const float *r0 = inner ? p->rows[0] + from : NULL;
+    const float *r1 = inner ? p->rows[1] + from : NULL;
+    const float *r2 = inner ? p->rows[2] + from : NULL;
     for (size_t ox = lo; ox < hi;
          ox++, r0 += p->stride * c, r1 += p->stride * c, r2 += p->stride * c) {
         __m256 s = _mm256_fmadd_ps(_mm256_loadu_ps(r0), w[0], bias);
