@@ -1,7 +1,7 @@
 # The front door. CMake does the work; `make help` lists the doors.
 BUILD ?= build
 .PHONY: all deps demo test test-full install check bench clean help
-all: ; @tools/deps.sh build && cmake --preset release -B $(BUILD) >/dev/null && cmake --build $(BUILD)
+all: ; @tools/deps.sh build && cmake --preset release -B $(BUILD) -DANYTAG_TESTS=OFF -DANYTAG_BENCH=OFF >/dev/null && cmake --build $(BUILD)
 deps: ; @tools/deps.sh build test
 demo: all ; @tools/demo.sh $(BUILD) "$(PHOTOS)"
 test: ; @tools/deps.sh build test && tools/run-tests.sh $(BUILD)

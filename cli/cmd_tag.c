@@ -1,5 +1,6 @@
 /* cmd_tag.c - anytag tag: decoding threads run ahead of inference in a ring of pictures; results keep
- * the order of the inputs; a bad file is reported and the run goes on. */
+ * the order of the inputs; a bad file is reported and the run goes on. With a small model each thread
+ * also tags what it decoded, on a session of its own: a pass is too short to be shared well. */
 #include "cli.h"
 
 #include <ctype.h>
@@ -11,14 +12,15 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { RING = 32, DECODERS_MAX = 16 };
+enum { RING = 32, DECODERS_MAX = 16, SMALL = 20000000 }; // parameters of a small model
 
 typedef struct item {
     enum { EMPTY, CLAIMED, READY } state;
     at_image *image;
     at_pixels *pixels;
+    at_tags *tags; // of a small model
     at_error error;
-    double decode_ms;
+    double decode_ms, tag_ms;
 } item;
 
 typedef struct run {
@@ -30,6 +32,9 @@ typedef struct run {
     pthread_cond_t changed;
     size_t next_decode, next_tag; // indices of files
     bool stop;
+    const at_tag_options *to;
+    at_session *own[DECODERS_MAX]; // one a thread; NULL: one session for all
+    int n_threads;                 // that have begun
     item ring[RING];
 } run;
 
@@ -59,7 +64,7 @@ static at_status read_stdin(const at_image_options *io, at_image **image, at_err
     return status;
 }
 
-static void decode(run *r, size_t i)
+static void decode(run *r, size_t i, at_session *own)
 {
     item *it = &r->ring[i % RING];
     const double start = cli_seconds();
@@ -67,12 +72,17 @@ static void decode(run *r, size_t i)
     const at_status status = strcmp(path, "-") == 0 ? read_stdin(&r->io, &it->image, &it->error) : at_image_read(path, &r->io, &it->image, &it->error);
     if (status == AT_OK) (void)at_pixels_prepare(r->model, it->image, &it->pixels, &it->error);
     it->decode_ms = (cli_seconds() - start) * 1e3;
+    if (!own || !it->pixels) return;
+    const at_pixels *one = it->pixels;
+    (void)at_session_tag_pixels(own, &one, 1, r->to, &it->tags, &it->error);
+    it->tag_ms = (cli_seconds() - start) * 1e3 - it->decode_ms;
 }
 
 static void *decoder(void *user)
 {
     run *r = user;
     pthread_mutex_lock(&r->lock);
+    at_session *own = r->own[r->n_threads++];
     while (!r->stop && r->next_decode < r->files.n) {
         const size_t i = r->next_decode;
         if (i >= r->next_tag + RING) {
@@ -82,7 +92,7 @@ static void *decoder(void *user)
         r->next_decode++;
         r->ring[i % RING].state = CLAIMED;
         pthread_mutex_unlock(&r->lock);
-        decode(r, i);
+        decode(r, i, own);
         pthread_mutex_lock(&r->lock);
         r->ring[i % RING].state = READY;
         pthread_cond_broadcast(&r->changed);
@@ -105,6 +115,7 @@ static void release(run *r, size_t first, size_t n)
         item *it = &r->ring[i % RING];
         at_image_free(it->image);
         at_pixels_free(it->pixels);
+        at_tags_free(it->tags);
         *it = (item){0};
     }
     r->next_tag = first + n;
@@ -230,23 +241,23 @@ static void show(const run *r, tally *t, bool last)
                  (int)(eta / 60), (int)eta % 60, t->failed, plain ? "\n" : "");
 }
 
-static int tag_all(run *r, at_session *s, const at_tag_options *to, at_writer *w, const bool *excluded, tally *t)
+/* `s` NULL: the decoding threads tag. */
+static int tag_all(run *r, at_session *s, at_writer *w, tally *t)
 {
-    (void)excluded;
     const size_t batch = r->o->batch ? (size_t)(r->o->batch < RING / 2 ? r->o->batch : RING / 2) : 1;
     for (size_t i = 0; i < r->files.n && !interrupted;) {
         const at_pixels *pixels[RING];
         size_t which[RING], n = 0, end = i;
         for (; end < r->files.n && end - i < batch; end++) {
             wait_for(r, end);
-            if (!r->ring[end % RING].pixels) continue;
+            if (!r->ring[end % RING].pixels || !s) continue;
             which[n] = end;
             pixels[n++] = r->ring[end % RING].pixels;
         }
         at_tags *tags[RING] = {0};
         at_error errors[RING] = {0};
         const double start = cli_seconds();
-        if (n) (void)at_session_tag_pixels(s, pixels, n, to, tags, errors);
+        if (n) (void)at_session_tag_pixels(s, pixels, n, r->to, tags, errors);
         const double ms = n ? (cli_seconds() - start) * 1e3 / (double)n : 0;
         for (size_t k = 0; k < n; k++) {
             if (!tags[k]) r->ring[which[k] % RING].error = errors[k];
@@ -254,11 +265,11 @@ static int tag_all(run *r, at_session *s, const at_tag_options *to, at_writer *w
         int code = 0;
         for (size_t f = i, k = 0; f < end; f++) {
             const item *it = &r->ring[f % RING];
-            at_tags *got = k < n && which[k] == f ? tags[k++] : NULL;
+            at_tags *const one = k < n && which[k] == f ? tags[k++] : NULL, *const got = s ? one : it->tags;
             const char *path = r->files.paths[f], *slash = strrchr(path, '/');
             const bool stream = strcmp(path, "-") == 0;
             const at_record rec = {.struct_size = sizeof rec, .name = stream ? "stdin" : slash ? slash + 1 : path, .path = stream ? NULL : path, .model = r->model,
-                                   .image = got ? it->image : NULL, .tags = got, .error = got ? NULL : &it->error, .decode_ms = it->decode_ms, .total_ms = it->decode_ms + ms};
+                                   .image = got ? it->image : NULL, .tags = got, .error = got ? NULL : &it->error, .decode_ms = it->decode_ms, .total_ms = it->decode_ms + it->tag_ms + ms};
             if (!got) {
                 show(r, t, true);
                 (void)cli_fail(&it->error);
@@ -266,7 +277,7 @@ static int tag_all(run *r, at_session *s, const at_tag_options *to, at_writer *w
             } else t->ok++;
             at_error err = {0};
             if (code == 0 && at_writer_add(w, &rec, &err) != AT_OK) code = errno == EPIPE ? 141 : cli_fail(&err);
-            at_tags_free(got);
+            at_tags_free(one);
         }
         release(r, i, end - i);
         if (code) return code;
@@ -323,8 +334,14 @@ int cmd_tag(const cli_options *o, char **inputs, size_t n)
         at_model_close(model);
         return 0;
     }
-    const at_session_options so = {.struct_size = sizeof so, .threads = (int)o->threads, .max_batch = (int)o->batch, .only = only, .n_only = n_only};
-    if (code == 0 && at_session_open(model, &so, &session, &err) != AT_OK) code = cli_fail(&err);
+    int wanted = (int)(o->threads ? o->threads : at_cpu_count());
+    if (wanted > DECODERS_MAX) wanted = DECODERS_MAX;
+    const bool small = code == 0 && at_model_parameters(model) < SMALL && r.files.n > 1 && !o->batch;
+    const at_session_options so = {.struct_size = sizeof so, .threads = small ? 1 : (int)o->threads, .max_batch = (int)o->batch, .only = only, .n_only = n_only};
+    for (int i = 0; i < (small ? wanted : 1) && code == 0; i++) {
+        if (at_session_open(model, &so, small ? &r.own[i] : &session, &err) != AT_OK) code = cli_fail(&err);
+    }
+    r.to = &to;
     if (code == 0) code = cli_output_open(&out, o->output);
     if (code == 0) code = writer_options(o, &out, &wo);
     if (code == 0 && at_writer_open(o->format ? o->format : "text", &wo, cli_output_write, &out, &writer, &err) != AT_OK) code = cli_fail(&err);
@@ -332,12 +349,11 @@ int cmd_tag(const cli_options *o, char **inputs, size_t n)
         (void)signal(SIGINT, on_interrupt);
         (void)signal(SIGPIPE, SIG_IGN);
         pthread_t threads[DECODERS_MAX];
-        int started = 0, wanted = (int)(o->threads ? o->threads : at_cpu_count());
-        if (wanted > DECODERS_MAX) wanted = DECODERS_MAX;
+        int started = 0;
         while (started < wanted && pthread_create(&threads[started], NULL, decoder, &r) == 0) started++;
         tally t = {.start = cli_seconds(), .bar = isatty(STDERR_FILENO) && r.files.n > 1};
         if (started == 0) code = cli_usage("no thread could be made");
-        else code = tag_all(&r, session, &to, writer, NULL, &t);
+        else code = tag_all(&r, session, writer, &t);
         pthread_mutex_lock(&r.lock);
         r.stop = true;
         pthread_cond_broadcast(&r.changed);
@@ -353,6 +369,7 @@ int cmd_tag(const cli_options *o, char **inputs, size_t n)
     at_writer_close(writer);
     const int closed = cli_output_close(&out, code <= 1);
     at_session_close(session);
+    for (int i = 0; i < DECODERS_MAX; i++) at_session_close(r.own[i]);
     at_model_close(model);
     cli_files_free(&r.files);
     free(only);
