@@ -12,6 +12,13 @@
 
 typedef struct at_device at_device;
 
+/* Scratch is taken when a device is opened, so some sizes have limits; nn checks them. */
+enum {
+    AT_MAX_ROW = 1 << 16,  // n of a norm with gather, per_class of a re-weighting
+    AT_MAX_KEYS = 4096,    // n_k of an attention
+    AT_MAX_HEAD_DIM = 256, // its head_dim
+};
+
 /* Weights [n, k] of a linear layer (PyTorch's [out, in]), packed for the device. */
 typedef struct at_matrix {
     size_t n, k;

@@ -103,13 +103,14 @@ void at_norm_gather(at_exec *x, at_tensor in, const int32_t *gather, size_t segm
                     const at_norm *n, at_tensor y)
 {
     norm(x, in, gather, segments, n, y,
-         at_cols(in) * segments == n->n && at_cols(y) == n->n && at_rows(in) == at_rows(y) * segments);
+         at_cols(in) * segments == n->n && n->n <= AT_MAX_ROW && at_cols(y) == n->n && at_rows(in) == at_rows(y) * segments);
 }
 
 void at_attend(at_exec *x, const at_attention_args *a)
 {
     double start = 0;
-    const bool fit = a->head_dim && a->n_k && (a->groups == 1 || (a->index && a->n_q == a->n_k));
+    const bool fit = a->head_dim && a->head_dim <= AT_MAX_HEAD_DIM && a->n_k && a->n_k <= AT_MAX_KEYS &&
+                     (a->groups == 1 || (a->index && a->n_q == a->n_k));
     if (!begin(x, AT_OP_ATTENTION, fit, &start)) return;
     x->backend->attention(x->device, a);
     end(x, AT_OP_ATTENTION, start,
@@ -135,7 +136,7 @@ void at_depthwise3x3(at_exec *x, const at_depthwise_args *a)
 void at_reweight(at_exec *x, const at_reweight_args *a)
 {
     double start = 0;
-    if (!begin(x, AT_OP_REWEIGHT, a->per_class && a->dim, &start)) return;
+    if (!begin(x, AT_OP_REWEIGHT, a->per_class && a->per_class <= AT_MAX_ROW && a->dim, &start)) return;
     x->backend->reweight(x->device, a);
     end(x, AT_OP_REWEIGHT, start, 4.0 * (double)(a->batch * a->classes) * (double)(a->per_class * a->dim));
 }

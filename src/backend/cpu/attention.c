@@ -1,40 +1,89 @@
-/* attention.c - softmax(scale q k^T + bias + masks) v, one chunk a (image, window, head) or a block of
- * queries. Rows are gathered through the index map into packed panels and go back through it, so that
- * window partition, shift and their reverses cost no pass of their own. */
+/* attention.c - softmax(scale q k^T + bias + masks) v. A chunk is one (image, window, head), or a range
+ * of its queries when there are many. Its keys and values are gathered through the index map into packed
+ * panels, its queries into rows, and the result goes back through the map, so that window partition,
+ * shift and their reverses cost no pass of their own. */
 #include "backend/cpu/cpu.h"
 
 #include <string.h>
 
 typedef struct attending {
-    at_device *d;
     const at_attention_args *a;
-    size_t q_blocks, q_step;
-    size_t key_panels, value_panels, s_ld; // s_ld: columns of the scores, a multiple of NR
+    const at_kernels *kn;
+    const at_scratch *scratch;
+    size_t ranges, range; // of queries; a range is one chunk
+    size_t key_panels, value_panels;
+    size_t ld_scores;
 } attending;
 
-static size_t row_of(const at_attention_args *a, size_t g, size_t i) { return a->index ? (size_t)a->index[g * a->n_k + i] : i; }
+/* A worker's scratch. */
+typedef struct room {
+    float *keys;   // [key_panels][head_dim][NR]
+    float *values; // [value_panels][n_k][NR]
+    float *rows;   // [max(NR, AT_Q_BLOCK)][head_dim]: keys on their way into a panel, then queries
+    float *out;    // [AT_Q_BLOCK][head_dim]
+    float *scores; // [AT_Q_BLOCK][ld_scores]
+} room;
 
-/* Keys as panels [panel][d][NR]: column j of the product is key j. */
-static void pack_keys(const attending *t, const float *k, size_t g, float *out)
+size_t at_cpu_attention_floats(const at_kernels *kn)
+{
+    const size_t keys = at_round_up(AT_MAX_KEYS, kn->nr),
+                 dim = at_round_up(AT_MAX_HEAD_DIM, kn->nr);
+    return 2 * keys * dim + 2 * AT_Q_BLOCK * dim + AT_Q_BLOCK * keys;
+}
+
+static room room_of(const attending *t, int worker)
+{
+    const size_t nr = t->kn->nr, dim = t->a->head_dim;
+    room r;
+    r.keys = t->scratch[worker].data;
+    r.values = r.keys + t->key_panels * dim * nr;
+    r.scores = r.values + t->value_panels * t->a->n_k * nr;
+    r.rows = r.scores + AT_Q_BLOCK * t->ld_scores;
+    r.out = r.rows + AT_Q_BLOCK * dim;
+    return r;
+}
+
+/* Row i of group g. */
+static size_t row_of(const at_attention_args *a, size_t g, size_t i)
+{
+    return a->index ? (size_t)a->index[g * a->n_k + i] : i;
+}
+
+/* n rows of a head from `first` on: where they lie, or side by side in `rows`. */
+static const float *rows_of(const attending *t, const float *x, size_t ldx, size_t g, size_t first,
+                            size_t n, float *rows, size_t *ld)
 {
     const at_attention_args *a = t->a;
-    const size_t nr = t->d->kernels->nr, dim = a->head_dim;
-    memset(out, 0, t->key_panels * dim * nr * sizeof *out);
-    for (size_t j = 0; j < a->n_k; j++) {
-        const float *from = k + row_of(a, g, j) * a->ldkv;
-        float *to = out + j / nr * dim * nr + j % nr;
-        for (size_t c = 0; c < dim; c++) to[c * nr] = from[c];
+    *ld = ldx;
+    if (!a->index) return x + first * ldx;
+    *ld = a->head_dim;
+    for (size_t i = 0; i < n; i++)
+        memcpy(rows + i * a->head_dim, x + row_of(a, g, first + i) * ldx,
+               a->head_dim * sizeof *rows);
+    return rows;
+}
+
+/* Column j of the product is key j. */
+static void pack_keys(const attending *t, const float *k, size_t g, const room *r)
+{
+    const at_attention_args *a = t->a;
+    const size_t nr = t->kn->nr, dim = a->head_dim;
+    for (size_t p = 0; p < t->key_panels; p++) {
+        const size_t n = at_min_size(nr, a->n_k - p * nr);
+        size_t ld;
+        const float *rows = rows_of(t, k, a->ldkv, g, p * nr, n, r->rows, &ld);
+        t->kn->pack_32(dim, n, rows, ld, r->keys + p * dim * nr, nr);
     }
 }
 
-/* Values as panels [panel][key][NR]: column c of the product is channel c. */
-static void pack_values(const attending *t, const float *v, size_t g, float *out)
+/* Column c of the product is channel c. */
+static void pack_values(const attending *t, const float *v, size_t g, float *values)
 {
     const at_attention_args *a = t->a;
-    const size_t nr = t->d->kernels->nr, dim = a->head_dim;
+    const size_t nr = t->kn->nr, dim = a->head_dim;
     for (size_t p = 0; p < t->value_panels; p++) {
         const size_t width = at_min_size(nr, dim - p * nr);
-        float *to = out + p * a->n_k * nr;
+        float *to = values + p * a->n_k * nr;
         for (size_t j = 0; j < a->n_k; j++, to += nr) {
             memcpy(to, v + row_of(a, g, j) * a->ldkv + p * nr, width * sizeof *to);
             if (width < nr) memset(to + width, 0, (nr - width) * sizeof *to);
@@ -42,73 +91,85 @@ static void pack_values(const attending *t, const float *v, size_t g, float *out
     }
 }
 
-static void score_rows(const attending *t, size_t b, size_t g, size_t h, size_t first, size_t n, float *s)
+/* y[m, n] = x[m, k] panels */
+static void product(const at_kernels *kn, size_t m, size_t n, size_t k, const float *x, size_t ldx,
+                    const float *panels, float *y, size_t ldy)
 {
-    const at_attention_args *a = t->a;
-    for (size_t i = 0; i < n; i++) {
-        const size_t q = first + i;
-        const size_t seen = a->causal ? at_min_size(a->n_k, q + 1 + a->n_k - a->n_q) : a->n_k;
-        const uint8_t *region = a->region ? a->region + g * a->n_q : NULL;
-        t->d->kernels->softmax_row(&(at_softmax_row){.n = seen,
-                                                     .n_all = t->s_ld,
-                                                     .x = s + i * t->s_ld,
-                                                     .scale = a->scale,
-                                                     .bias = a->bias ? a->bias + (h * a->n_q + q) * a->n_k : NULL,
-                                                     .region = region,
-                                                     .own = region ? region[q] : 0,
-                                                     .mask = a->key_mask ? a->key_mask + b * a->n_k : NULL});
-    }
+    for (size_t p = 0; p * kn->nr < n; p++)
+        kn->gemm_panel(&(at_gemm_panel){.m = m,
+                                        .n = at_min_size(kn->nr, n - p * kn->nr),
+                                        .k = k,
+                                        .a = x,
+                                        .lda = ldx,
+                                        .b = panels + p * k * kn->nr,
+                                        .first = true,
+                                        .last = true,
+                                        .y = y + p * kn->nr,
+                                        .ldy = ldy});
 }
 
-static void product(const attending *t, size_t m, size_t n, size_t k, const float *x, size_t ldx, const float *panels, float *y, size_t ldy)
+/* Scores of queries [first, first + n) become probabilities. */
+static void softmax(const attending *t, size_t b, size_t g, size_t h, size_t first, size_t n,
+                    float *scores)
 {
-    const size_t nr = t->d->kernels->nr;
-    for (size_t p = 0; p * nr < n; p++)
-        t->d->kernels->gemm_panel(&(at_gemm_panel){.m = m, .n = at_min_size(nr, n - p * nr), .k = k, .a = x, .lda = ldx,
-                                                   .b = panels + p * k * nr, .first = true, .last = true, .y = y + p * nr, .ldy = ldy});
+    const at_attention_args *a = t->a;
+    const uint8_t *region = a->region ? a->region + g * a->n_q : NULL;
+    for (size_t i = first; i < first + n; i++) {
+        size_t seen = a->n_k; // the last query sees all keys
+        if (a->causal)
+            seen = i + 1 + a->n_k > a->n_q ? at_min_size(a->n_k, i + 1 + a->n_k - a->n_q) : 0;
+        t->kn->softmax_row(
+            &(at_softmax_row){.n = seen,
+                              .n_all = a->n_k,
+                              .x = scores + (i - first) * t->ld_scores,
+                              .scale = a->scale,
+                              .bias = a->bias ? a->bias + (h * a->n_q + i) * a->n_k : NULL,
+                              .region = region,
+                              .own = region ? region[i] : 0,
+                              .mask = a->key_mask ? a->key_mask + b * a->n_k : NULL});
+    }
 }
 
 static void attend_chunk(void *ctx, size_t chunk, int worker)
 {
     const attending *t = ctx;
     const at_attention_args *a = t->a;
-    const size_t block = chunk % t->q_blocks, head = chunk / t->q_blocks % a->heads;
-    const size_t group = chunk / t->q_blocks / a->heads % a->groups, b = chunk / t->q_blocks / a->heads / a->groups;
-    const size_t nr = t->d->kernels->nr, dim = a->head_dim;
-    float *keys = t->d->scratch[worker].data, *values = keys + t->key_panels * dim * nr;
-    float *queries = values + t->value_panels * a->n_k * nr, *s = queries + AT_Q_BLOCK * dim, *out = s + AT_Q_BLOCK * t->s_ld;
-    pack_keys(t, a->k + b * a->kv_batch + head * dim, group, keys);
-    pack_values(t, a->v + b * a->kv_batch + head * dim, group, values);
-    const float *q0 = a->q + b * a->q_batch + head * dim;
-    float *o0 = a->out + b * a->out_batch + head * dim;
-    const size_t end = at_min_size(a->n_q, (block + 1) * t->q_step);
-    for (size_t first = block * t->q_step; first < end; first += AT_Q_BLOCK) {
+    const size_t dim = a->head_dim;
+    const size_t range = chunk % t->ranges, h = chunk / t->ranges % a->heads;
+    const size_t g = chunk / t->ranges / a->heads % a->groups,
+                 b = chunk / t->ranges / a->heads / a->groups;
+    const room r = room_of(t, worker);
+    pack_keys(t, a->k + b * a->kv_batch + h * dim, g, &r);
+    pack_values(t, a->v + b * a->kv_batch + h * dim, g, r.values);
+    const float *q = a->q + b * a->q_batch + h * dim;
+    float *out = a->out + b * a->out_batch + h * dim;
+    const size_t end = at_min_size(a->n_q, (range + 1) * t->range);
+    for (size_t first = range * t->range; first < end; first += AT_Q_BLOCK) {
         const size_t n = at_min_size(AT_Q_BLOCK, end - first);
-        const float *q = q0 + first * a->ldq;
-        size_t ldq = a->ldq;
-        if (a->index) {
-            for (size_t i = 0; i < n; i++) memcpy(queries + i * dim, q0 + row_of(a, group, first + i) * a->ldq, dim * sizeof *q0);
-            q = queries;
-            ldq = dim;
+        size_t ldq;
+        const float *queries = rows_of(t, q, a->ldq, g, first, n, r.rows, &ldq);
+        product(t->kn, n, a->n_k, dim, queries, ldq, r.keys, r.scores, t->ld_scores);
+        softmax(t, b, g, h, first, n, r.scores);
+        if (!a->index) {
+            product(t->kn, n, dim, a->n_k, r.scores, t->ld_scores, r.values, out + first * a->ldo,
+                    a->ldo);
+            continue;
         }
-        product(t, n, a->n_k, dim, q, ldq, keys, s, t->s_ld);
-        score_rows(t, b, group, head, first, n, s);
-        float *y = a->index ? out : o0 + first * a->ldo;
-        product(t, n, dim, a->n_k, s, t->s_ld, values, y, a->index ? dim : a->ldo);
-        for (size_t i = 0; a->index && i < n; i++) memcpy(o0 + row_of(a, group, first + i) * a->ldo, out + i * dim, dim * sizeof *out);
+        product(t->kn, n, dim, a->n_k, r.scores, t->ld_scores, r.values, r.out, dim);
+        for (size_t i = 0; i < n; i++)
+            memcpy(out + row_of(a, g, first + i) * a->ldo, r.out + i * dim, dim * sizeof *out);
     }
 }
 
 void at_cpu_attention(at_device *d, const at_attention_args *a)
 {
-    const size_t nr = d->kernels->nr, dim = a->head_dim;
-    attending t = {.d = d, .a = a, .key_panels = (a->n_k + nr - 1) / nr, .value_panels = (dim + nr - 1) / nr};
-    t.s_ld = t.key_panels * nr;
-    t.q_step = at_min_size(a->n_q, 4 * AT_Q_BLOCK);
-    t.q_blocks = t.q_step ? (a->n_q + t.q_step - 1) / t.q_step : 0;
-    const size_t need = t.key_panels * dim * nr + t.value_panels * a->n_k * nr + 2 * AT_Q_BLOCK * dim + AT_Q_BLOCK * t.s_ld + 64;
-    for (int w = 0; w < d->workers; w++) {
-        if (!at_cpu_scratch(d, w, need)) return;
-    }
-    at_pool_run(d->pool, a->batch * a->groups * a->heads * t.q_blocks, attend_chunk, &t);
+    const size_t nr = d->kernels->nr;
+    if (a->n_q == 0) return;
+    attending t = {.a = a, .kn = d->kernels, .scratch = d->scratch};
+    t.key_panels = (a->n_k + nr - 1) / nr;
+    t.value_panels = (a->head_dim + nr - 1) / nr;
+    t.ld_scores = t.key_panels * nr;
+    t.range = at_min_size(a->n_q, AT_Q_RANGE); // long, because each chunk packs the keys anew
+    t.ranges = (a->n_q + t.range - 1) / t.range;
+    at_pool_run(d->pool, a->batch * a->groups * a->heads * t.ranges, attend_chunk, &t);
 }

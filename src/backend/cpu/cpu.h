@@ -6,26 +6,27 @@
 #include "kernels/kernels.h"
 
 enum {
-    AT_GROUP = 24,   // panels of weights that one chunk of a product takes at most
-    AT_Q_BLOCK = 96, // query rows whose scores are in memory at once
+    AT_GROUP = 24,      // panels of weights that one chunk of a product takes at most,
+    AT_GROUP_LEAST = 4, // and at least, when there is too little work for all threads
+    AT_ROWS_LEAST = 24, // rows of such a chunk
+    AT_CHUNKS_A_WORKER =
+        3,           // so that a thread that lost its core for a while is not waited for long
+    AT_ROW_PAD = 16, // floats between copied rows: they do not fall on each other in the cache
+    AT_Q_BLOCK = 96, // query rows whose scores are in memory at once; at least AT_NR_MAX
+    AT_Q_RANGE = 4 * AT_Q_BLOCK, // query rows of a chunk at most
 };
 
 typedef struct at_scratch {
     float *data;
-    size_t floats;
 } at_scratch;
 
 struct at_device {
-    const at_allocator *al;
+    at_allocator al;
     at_pool *pool;
     const at_kernels *kernels;
     int workers;
     at_scratch *scratch; // [workers]
 };
-
-/* At least `floats` of worker `w`'s scratch. Taken at open; more only where a model is larger than
- * any known, and then once. NULL: no memory. */
-float *at_cpu_scratch(at_device *d, int w, size_t floats);
 
 void at_cpu_linear(at_device *d, const at_linear_args *a);
 void at_cpu_attention(at_device *d, const at_attention_args *a);
@@ -35,6 +36,10 @@ void at_cpu_depthwise(at_device *d, const at_depthwise_args *a);
 void at_cpu_reweight(at_device *d, const at_reweight_args *a);
 void at_cpu_mean(at_device *d, const at_mean_args *a);
 void at_cpu_add(at_device *d, size_t n, const float *a, const float *b, float *y);
+
+/* Scratch a worker needs for any op within the limits of backend.h. */
+size_t at_cpu_linear_floats(const at_kernels *kn);
+size_t at_cpu_attention_floats(const at_kernels *kn);
 
 at_status at_cpu_pack(at_matrix *out, const void *w, at_dtype src, at_dtype dst, size_t n, size_t k,
                       at_pool *pool, const at_allocator *al, at_error *err);

@@ -1,126 +1,142 @@
 /* linear.c - Y = act(X W^T + b) + R, blocked after Goto and van de Geijn (Anatomy of High-Performance
- * Matrix Multiplication, 2008). W lies in panels of NR rows, [n / NR][k][NR], in its storage type. A
- * chunk is a block of X's rows (L2) against a group of panels; the depth is cut so that a panel stays in
- * L1. Depth blocks depend on k alone: the bits do not depend on threads, m or chunks. */
+ * Matrix Multiplication, 2008). A chunk is a block of X's rows against a group of W's panels (pack.c):
+ *
+ *   for each block of the depth          one fixed cut of K: the order of the sum depends on K alone
+ *     for each panel of the group        float16 and bfloat16 panels are widened into a buffer here
+ *       gemm_panel: all rows             the panel's block in L1, the rows in L2; the next is fetched
+ *
+ * X is read where it lies unless its rows would fall on each other in the cache. The bits depend neither
+ * on threads nor on m nor on how the work is cut into chunks. */
 #include "backend/cpu/cpu.h"
 
 #include <string.h>
 
-static size_t panels_of(const at_kernels *k, size_t n) { return (n + k->nr - 1) / k->nr; }
-
-/* --- packing ------------------------------------------------------------------------------------------ */
-
-typedef struct packing {
-    const at_kernels *kernels;
-    const char *src;
-    char *dst;
-    at_dtype from, to;
-    size_t n, k;
-} packing;
-
-static void pack_panel(void *ctx, size_t panel, int worker)
-{
-    (void)worker;
-    const packing *p = ctx;
-    const at_kernels *k = p->kernels;
-    const size_t first = panel * k->nr, rows = at_min_size(k->nr, p->n - first), size = at_dtype_size(p->from);
-    const char *src = p->src + first * p->k * size;
-    char *dst = p->dst + panel * p->k * k->nr * at_dtype_size(p->to);
-    (size == 4 ? k->pack_32 : k->pack_16)(p->k, rows, src, p->k, dst, k->nr);
-}
-
-at_status at_cpu_pack(at_matrix *out, const void *w, at_dtype src, at_dtype dst, size_t n, size_t k,
-                      at_pool *pool, const at_allocator *al, at_error *err)
-{
-    const at_kernels *kernels = at_kernels_get();
-    *out = (at_matrix){.n = n, .k = k, .type = dst};
-    if (src != dst) return at_fail(err, AT_E_INTERNAL, "weights are converted when a model is made, not when it is packed");
-    size_t elements;
-    if (!at_mul(panels_of(kernels, n) * kernels->nr, k, &elements) || !at_mul(elements, at_dtype_size(dst), &out->bytes) ||
-        !(out->data = at_alloc(al, out->bytes)))
-        return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for weights of %zu x %zu", n, k);
-    packing p = {.kernels = kernels, .src = w, .dst = out->data, .from = src, .to = dst, .n = n, .k = k};
-    at_pool_run(pool, panels_of(kernels, n), pack_panel, &p);
-    return AT_OK;
-}
-
-void at_cpu_unpack(at_matrix *m, const at_allocator *al)
-{
-    at_free(al, m->data);
-    m->data = NULL;
-}
-
-/* --- the product -------------------------------------------------------------------------------------- */
-
 typedef struct product {
-    at_device *d;
     const at_linear_args *a;
-    size_t rows, row_blocks;     // of a chunk
-    size_t group, groups;        // panels of a chunk
+    const at_kernels *kn;
+    const at_scratch *scratch;
+    size_t rows, row_blocks; // of a chunk
+    size_t group, groups;    // panels of a chunk
     size_t depth, depth_blocks;
+    bool copy_rows;
 } product;
 
-static const at_end_act acts[] = {[AT_ACT_NONE] = AT_END_NONE, [AT_ACT_GELU] = AT_END_GELU,
-                                  [AT_ACT_RELU] = AT_END_RELU, [AT_ACT_RELU6] = AT_END_RELU6};
+static const at_end_act acts[] = {
+    [AT_ACT_NONE] = AT_END_NONE,
+    [AT_ACT_GELU] = AT_END_GELU,
+    [AT_ACT_RELU] = AT_END_RELU,
+    [AT_ACT_RELU6] = AT_END_RELU6,
+};
 
-/* `k` rows of a panel from `first` on, as float32: where they lie, or converted into `room`. */
-static const float *panel_rows(const at_kernels *kn, const at_matrix *w, size_t panel, size_t first, size_t k, float *room)
+/* A worker's scratch: one panel's block as float32, the group's partial sums, rows of X. */
+static size_t partial_at(const at_kernels *kn)
 {
-    const size_t at = (panel * w->k + first) * kn->nr;
-    if (w->type == AT_F32) return (const float *)w->data + at;
-    (w->type == AT_F16 ? kn->f32_of_f16 : kn->f32_of_bf16)(k * kn->nr, (const char *)w->data + 2 * at, room);
-    return room;
+    return kn->kc * kn->nr;
+}
+static size_t rows_at(const at_kernels *kn)
+{
+    return partial_at(kn) + AT_GROUP * kn->mc * kn->nr;
+}
+size_t at_cpu_linear_floats(const at_kernels *kn)
+{
+    return rows_at(kn) + kn->mc * (kn->kc + AT_ROW_PAD);
+}
+
+/* Block `b` of the depth of a panel, where it is stored. */
+static const char *stored(const product *p, size_t panel, size_t b, size_t *bytes)
+{
+    const at_matrix *w = p->a->w;
+    const size_t k0 = b * p->depth, size = at_dtype_size(w->type);
+    *bytes = at_min_size(p->depth, w->k - k0) * p->kn->nr * size;
+    return (const char *)w->data + (panel * w->k + k0) * p->kn->nr * size;
 }
 
 static void product_chunk(void *ctx, size_t chunk, int worker)
 {
     const product *p = ctx;
     const at_linear_args *a = p->a;
-    const at_kernels *kn = p->d->kernels;
-    const size_t nr = kn->nr, row = chunk % p->row_blocks * p->rows, first = chunk / p->row_blocks * p->group;
-    const size_t m = at_min_size(p->rows, a->m - row), last = at_min_size(first + p->group, panels_of(kn, a->w->n));
-    float *room = p->d->scratch[worker].data, *partial = room + kn->kc * nr;
+    const at_kernels *kn = p->kn;
+    const size_t nr = kn->nr, panels = (a->w->n + nr - 1) / nr;
+    const size_t row = chunk % p->row_blocks * p->rows, first = chunk / p->row_blocks * p->group;
+    const size_t m = at_min_size(p->rows, a->m - row), last = at_min_size(first + p->group, panels);
+    float *room = p->scratch[worker].data, *partial = room + partial_at(kn),
+          *rows = room + rows_at(kn);
     for (size_t b = 0; b < p->depth_blocks; b++) {
         const size_t k0 = b * p->depth, k = at_min_size(p->depth, a->w->k - k0);
+        at_gemm_panel g = {
+            .m = m,
+            .k = k,
+            .a = a->x + row * a->ldx + k0,
+            .lda = a->ldx,
+            .first = b == 0,
+            .last = b + 1 == p->depth_blocks,
+            .ldy = a->ldy,
+            .act = acts[a->act],
+            .ld_residual = a->ld_residual,
+        };
+        if (p->copy_rows) {
+            g.lda = p->depth + AT_ROW_PAD;
+            for (size_t i = 0; i < m; i++)
+                memcpy(rows + i * g.lda, g.a + i * a->ldx, k * sizeof *rows);
+            g.a = rows;
+        } else { // rows are too short for the hardware to see a stream
+            for (size_t i = 0; i < m; i++)
+                for (size_t c = 0; c < k; c += 16)
+                    __builtin_prefetch(g.a + i * g.lda + c, 0, 2);
+        }
         for (size_t j = first; j < last; j++) {
             const size_t col = j * nr;
-            at_gemm_panel g = {
-                .m = m,
-                .n = at_min_size(nr, a->w->n - col),
-                .k = k,
-                .a = a->x + row * a->ldx + k0,
-                .lda = a->ldx,
-                .b = panel_rows(kn, a->w, j, k0, k, room),
-                .partial = partial + (j - first) * p->rows * nr,
-                .first = b == 0,
-                .last = b + 1 == p->depth_blocks,
-                .y = a->y + row * a->ldy + col,
-                .ldy = a->ldy,
-                .bias = a->bias ? a->bias + col : NULL,
-                .act = acts[a->act],
-                .residual = a->residual ? a->residual + row * a->ld_residual + col : NULL,
-                .ld_residual = a->ld_residual,
-            };
+            const char *panel = stored(p, j, b, &g.next_bytes);
+            g.b = a->w->type == AT_F32 ? (const float *)panel : room;
+            if (a->w->type != AT_F32)
+                (a->w->type == AT_F16 ? kn->f32_of_f16 : kn->f32_of_bf16)(k * nr, panel, room);
+            g.next = j + 1 < last ? stored(p, j + 1, b, &g.next_bytes)
+                     : g.last     ? NULL
+                                  : stored(p, first, b + 1, &g.next_bytes);
+            g.n = at_min_size(nr, a->w->n - col);
+            g.partial = partial + (j - first) * p->rows * nr;
+            g.y = a->y + row * a->ldy + col;
+            g.bias = a->bias ? a->bias + col : NULL;
+            g.residual = a->residual ? a->residual + row * a->ld_residual + col : NULL;
             kn->gemm_panel(&g);
         }
     }
 }
 
+/* Blocks of equal height, whole tiles. */
+static void cut_rows(product *p, size_t most)
+{
+    const size_t m = p->a->m, blocks = (m + most - 1) / most;
+    p->rows = at_min_size(most, at_round_up((m + blocks - 1) / blocks, p->kn->mr));
+    p->row_blocks = (m + p->rows - 1) / p->rows;
+}
+
+static void cut_panels(product *p, size_t panels, size_t groups)
+{
+    p->group = (panels + groups - 1) / groups;
+    p->groups = (panels + p->group - 1) / p->group;
+}
+
 void at_cpu_linear(at_device *d, const at_linear_args *a)
 {
     const at_kernels *kn = d->kernels;
-    const size_t panels = panels_of(kn, a->w->n), workers = (size_t)d->workers;
-    if (a->m == 0 || panels == 0) return;
-    product p = {.d = d, .a = a};
+    const size_t panels = (a->w->n + kn->nr - 1) / kn->nr, workers = (size_t)d->workers;
+    if (a->m == 0 || panels == 0 || a->w->k == 0) return;
+    product p = {.a = a, .kn = kn, .scratch = d->scratch};
     p.depth_blocks = (a->w->k + kn->kc - 1) / kn->kc;
     p.depth = at_round_up((a->w->k + p.depth_blocks - 1) / p.depth_blocks, 8);
-    p.row_blocks = (a->m + kn->mc - 1) / kn->mc;
-    p.rows = at_min_size(kn->mc, at_round_up((a->m + p.row_blocks - 1) / p.row_blocks, kn->mr));
-    p.row_blocks = (a->m + p.rows - 1) / p.rows;
-    p.groups = (panels + AT_GROUP - 1) / AT_GROUP;
-    while (workers > 1 && p.groups * p.row_blocks < 4 * workers && p.groups < panels) p.groups *= 2; // all have work
-    p.groups = at_min_size(p.groups, panels);
-    p.group = (panels + p.groups - 1) / p.groups;
-    p.groups = (panels + p.group - 1) / p.group;
+    p.depth_blocks = (a->w->k + p.depth - 1) / p.depth;
+    cut_rows(&p, kn->mc);
+    size_t groups = (panels + AT_GROUP - 1) / AT_GROUP;
+    // work for all, and some to even out; narrower groups first, because lower blocks read W more often
+    const size_t wanted = workers == 1 ? 1 : AT_CHUNKS_A_WORKER * workers;
+    while (p.row_blocks * groups < wanted && panels / (2 * groups) >= AT_GROUP_LEAST)
+        groups *= 2;
+    cut_panels(&p, panels, groups);
+    while (p.row_blocks * p.groups < wanted && p.rows >= 2 * AT_ROWS_LEAST)
+        cut_rows(&p, at_round_up(p.rows / 2, kn->mr));
+    // 2 KiB apart, rows share a few sets of the cache
+    p.copy_rows = a->ldx * sizeof(float) % 2048 == 0 && p.group >= AT_GROUP_LEAST &&
+                  p.rows > kn->mr;
     at_pool_run(d->pool, p.row_blocks * p.groups, product_chunk, &p);
 }

@@ -1,0 +1,87 @@
+/* pack.c - weights [n, k] into panels of NR rows, [n / NR][k][NR], once a model; the last panel is filled
+ * up with zeros. The panels keep the type they are stored in, or are converted on the way. */
+#include "backend/cpu/cpu.h"
+
+#include <sys/mman.h>
+
+enum {
+    SLICE = 64,               // columns converted at a time
+    HUGE_PAGE_BYTES = 2 << 20 // of x86-64 and most of arm64
+};
+
+typedef struct packing {
+    const at_kernels *kernels;
+    const char *src;
+    char *dst;
+    at_dtype from, to;
+    size_t n, k;
+} packing;
+
+static void convert(const at_kernels *kn, size_t n, const void *src, at_dtype from, void *dst,
+                    at_dtype to)
+{
+    float wide[SLICE * AT_NR_MAX];
+    const float *f = src;
+    if (from != AT_F32) {
+        float *room = to == AT_F32 ? dst : wide;
+        (from == AT_F16 ? kn->f32_of_f16 : kn->f32_of_bf16)(n, src, room);
+        f = room;
+    }
+    if (to != AT_F32) (to == AT_F16 ? kn->f16_of_f32 : kn->bf16_of_f32)(n, f, dst);
+}
+
+static void pack_panel(void *ctx, size_t panel, int worker)
+{
+    (void)worker;
+    const packing *p = ctx;
+    const at_kernels *kn = p->kernels;
+    const size_t first = panel * kn->nr, rows = at_min_size(kn->nr, p->n - first);
+    const size_t from = at_dtype_size(p->from), to = at_dtype_size(p->to);
+    const char *src = p->src + first * p->k * from;
+    char *dst = p->dst + panel * p->k * kn->nr * to;
+    if (p->from == p->to) {
+        (from == 4 ? kn->pack_32 : kn->pack_16)(p->k, rows, src, p->k, dst, kn->nr);
+        return;
+    }
+    float slice[SLICE * AT_NR_MAX];
+    for (size_t k = 0; k < p->k; k += SLICE) {
+        const size_t width = at_min_size(SLICE, p->k - k);
+        (from == 4 ? kn->pack_32 : kn->pack_16)(width, rows, src + k * from, p->k, slice, kn->nr);
+        convert(kn, width * kn->nr, slice, p->from, dst + k * kn->nr * to, p->to);
+    }
+}
+
+/* Panels are read from end to end: large pages spare the table of addresses. Only a wish. */
+static void ask_for_huge_pages(void *data, size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+    const uintptr_t begin = at_round_up((uintptr_t)data, HUGE_PAGE_BYTES);
+    const uintptr_t end = ((uintptr_t)data + bytes) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
+    if (begin < end) madvise((char *)data + (begin - (uintptr_t)data), end - begin, MADV_HUGEPAGE);
+#else
+    (void)data;
+    (void)bytes;
+#endif
+}
+
+at_status at_cpu_pack(at_matrix *out, const void *w, at_dtype src, at_dtype dst, size_t n, size_t k,
+                      at_pool *pool, const at_allocator *al, at_error *err)
+{
+    const at_kernels *kn = at_kernels_get();
+    const size_t panels = (n + kn->nr - 1) / kn->nr;
+    at_matrix m = {.n = n, .k = k, .type = dst};
+    if (!at_mul(panels * kn->nr, k, &m.bytes) || !at_mul(m.bytes, at_dtype_size(dst), &m.bytes) ||
+        !(m.data = at_alloc(al, m.bytes)))
+        return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for weights of %zu x %zu", n, k);
+    ask_for_huge_pages(m.data, m.bytes);
+    packing p = {.kernels = kn, .src = w, .dst = m.data, .from = src, .to = dst, .n = n, .k = k};
+    at_pool_run(pool, panels, pack_panel, &p);
+    *out = m;
+    return AT_OK;
+}
+
+void at_cpu_unpack(at_matrix *m, const at_allocator *al)
+{
+    at_free(al, m->data);
+    *m = (at_matrix){0};
+}
