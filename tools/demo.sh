@@ -19,7 +19,7 @@ if [ -z "$photos" ]; then
         for name in astronaut.png chelsea.png coffee.png motorcycle_left.png rocket.jpg; do
             find "$build/demo/debs/unpacked" -name "$name" -exec cp {} "$photos.part/" \;
         done
-        find "$build/demo/debs/unpacked" -path '*lomiri*' \( -name '*.jpg' -o -name '*.png' \) -size +20k -exec cp {} "$photos.part/" \;
+        find "$build/demo/debs/unpacked" -path '*/share/backgrounds/*.jpg' -exec cp {} "$photos.part/" \;
         rm -rf "$build/demo/debs" && mv "$photos.part" "$photos"
     fi
 fi
