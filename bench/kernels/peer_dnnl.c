@@ -12,7 +12,10 @@ typedef struct call {
     dnnl_memory_t x, w, y;
 } call;
 
-static void threads(int n) { omp_set_num_threads(n); }
+static void threads(int n)
+{
+    omp_set_num_threads(n);
+}
 
 static dnnl_memory_desc_t matrix(size_t rows, size_t cols, dnnl_format_tag_t tag)
 {
@@ -22,7 +25,8 @@ static dnnl_memory_desc_t matrix(size_t rows, size_t cols, dnnl_format_tag_t tag
     return d;
 }
 
-static void reorder(call *c, dnnl_memory_t from, dnnl_memory_t to, const dnnl_memory_desc_t *a, const dnnl_memory_desc_t *b)
+static void reorder(call *c, dnnl_memory_t from, dnnl_memory_t to, const dnnl_memory_desc_t *a,
+                    const dnnl_memory_desc_t *b)
 {
     dnnl_primitive_desc_t pd;
     dnnl_primitive_t p;
@@ -66,7 +70,8 @@ static void *prepare(size_t m, size_t n, size_t k, const float *x, const float *
 static void run(void *p)
 {
     call *c = p;
-    const dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, c->x}, {DNNL_ARG_WEIGHTS, c->w}, {DNNL_ARG_DST, c->y}};
+    const dnnl_exec_arg_t args[] = {
+        {DNNL_ARG_SRC, c->x}, {DNNL_ARG_WEIGHTS, c->w}, {DNNL_ARG_DST, c->y}};
     dnnl_primitive_execute(c->matmul, c->stream, 3, args);
     dnnl_stream_wait(c->stream);
 }

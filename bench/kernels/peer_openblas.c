@@ -10,7 +10,10 @@ typedef struct call {
     float *y;
 } call;
 
-static void threads(int n) { openblas_set_num_threads(n); }
+static void threads(int n)
+{
+    openblas_set_num_threads(n);
+}
 
 static void *prepare(size_t m, size_t n, size_t k, const float *x, const float *w, float *y)
 {
@@ -22,8 +25,8 @@ static void *prepare(size_t m, size_t n, size_t k, const float *x, const float *
 static void run(void *p)
 {
     const call *c = p;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)c->m, (int)c->n, (int)c->k, 1.0f, c->x, (int)c->k, c->w,
-                (int)c->k, 0.0f, c->y, (int)c->n);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)c->m, (int)c->n, (int)c->k, 1.0f,
+                c->x, (int)c->k, c->w, (int)c->k, 0.0f, c->y, (int)c->n);
 }
 
 const peer peer_openblas = {"OpenBLAS", threads, prepare, run, free};

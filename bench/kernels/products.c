@@ -17,20 +17,44 @@ static const struct shape {
     size_t m, n, k;
 } shapes[] = {
     // RAM, Swin-L, 384 pixels, one picture
-    {"swin s0 qkv", 9216, 576, 192},      {"swin s0 proj", 9216, 192, 192},    {"swin s0 fc1", 9216, 768, 192},
-    {"swin s0 fc2", 9216, 192, 768},      {"swin s0 merge", 2304, 384, 768},   {"swin s1 qkv", 2304, 1152, 384},
-    {"swin s1 fc1", 2304, 1536, 384},     {"swin s1 fc2", 2304, 384, 1536},    {"swin s2 qkv", 576, 2304, 768},
-    {"swin s2 proj", 576, 768, 768},      {"swin s2 fc1", 576, 3072, 768},     {"swin s2 fc2", 576, 768, 3072},
-    {"swin s3 qkv", 144, 4608, 1536},     {"swin s3 proj", 144, 1536, 1536},   {"swin s3 fc1", 144, 6144, 1536},
-    {"swin s3 fc2", 144, 1536, 6144},     {"head q", 4585, 768, 768},          {"head fc1", 4585, 3072, 768},
-    {"head fc2", 4585, 768, 3072},        {"head block fc1", 765, 3072, 768},  {"head kv", 145, 768, 512},
+    {"swin s0 qkv", 9216, 576, 192},
+    {"swin s0 proj", 9216, 192, 192},
+    {"swin s0 fc1", 9216, 768, 192},
+    {"swin s0 fc2", 9216, 192, 768},
+    {"swin s0 merge", 2304, 384, 768},
+    {"swin s1 qkv", 2304, 1152, 384},
+    {"swin s1 fc1", 2304, 1536, 384},
+    {"swin s1 fc2", 2304, 384, 1536},
+    {"swin s2 qkv", 576, 2304, 768},
+    {"swin s2 proj", 576, 768, 768},
+    {"swin s2 fc1", 576, 3072, 768},
+    {"swin s2 fc2", 576, 768, 3072},
+    {"swin s3 qkv", 144, 4608, 1536},
+    {"swin s3 proj", 144, 1536, 1536},
+    {"swin s3 fc1", 144, 6144, 1536},
+    {"swin s3 fc2", 144, 1536, 6144},
+    {"head q", 4585, 768, 768},
+    {"head fc1", 4585, 3072, 768},
+    {"head fc2", 4585, 768, 3072},
+    {"head block fc1", 765, 3072, 768},
+    {"head kv", 145, 768, 512},
     // the small model's 1x1 convolutions, one picture
-    {"small 32>16", 12544, 16, 32},       {"small 16>96", 12544, 96, 16},      {"small 96>24", 3136, 24, 96},
-    {"small 24>144", 3136, 144, 24},      {"small 144>32", 784, 32, 144},      {"small 32>192", 784, 192, 32},
-    {"small 192>64", 196, 64, 192},       {"small 64>384", 196, 384, 64},      {"small 576>160", 49, 160, 576},
-    {"small 160>960", 49, 960, 160},      {"small 320>1280", 49, 1280, 320},   {"small head", 597, 192, 192},
+    {"small 32>16", 12544, 16, 32},
+    {"small 16>96", 12544, 96, 16},
+    {"small 96>24", 3136, 24, 96},
+    {"small 24>144", 3136, 144, 24},
+    {"small 144>32", 784, 32, 144},
+    {"small 32>192", 784, 192, 32},
+    {"small 192>64", 196, 64, 192},
+    {"small 64>384", 196, 384, 64},
+    {"small 576>160", 49, 160, 576},
+    {"small 160>960", 49, 960, 160},
+    {"small 320>1280", 49, 1280, 320},
+    {"small head", 597, 192, 192},
     // few rows: captions
-    {"rows 1", 1, 3072, 768},             {"rows 4", 4, 3072, 768},            {"rows 8", 8, 768, 3072},
+    {"rows 1", 1, 3072, 768},
+    {"rows 4", 4, 3072, 768},
+    {"rows 8", 8, 768, 3072},
 };
 
 enum { RUNS = 5, MAX_WAYS = 4, PEAK_ROUNDS = 4000000 };
@@ -52,7 +76,8 @@ static void peak_chunk(void *ctx, size_t chunk, int worker)
 {
     (void)chunk;
     (void)worker;
-    *(volatile double *)ctx = at_cpu_features() & AT_CPU_AVX512 ? peak_avx512(PEAK_ROUNDS) : peak_avx2(PEAK_ROUNDS);
+    *(volatile double *)ctx = at_cpu_features() & AT_CPU_AVX512 ? peak_avx512(PEAK_ROUNDS)
+                                                                : peak_avx2(PEAK_ROUNDS);
 }
 
 /* GFLOP/s of all threads. */
@@ -96,10 +121,12 @@ static double measure(void (*run)(void *), void *p, double flop)
     return flop * count / (end - begin) * 1e-9;
 }
 
-static int bench_shape(const struct shape *s, at_device *device, const peer *const *peers, size_t n_peers, double top)
+static int bench_shape(const struct shape *s, at_device *device, const peer *const *peers,
+                       size_t n_peers, double top)
 {
     const size_t m = s->m, n = s->n, k = s->k;
-    float *x = at_alloc(NULL, m * k * 4), *w = at_alloc(NULL, n * k * 4), *y = at_alloc(NULL, m * n * 4);
+    float *x = at_alloc(NULL, m * k * 4), *w = at_alloc(NULL, n * k * 4),
+          *y = at_alloc(NULL, m * n * 4);
     uint16_t *half = at_alloc(NULL, n * k * 2);
     if (!x || !w || !y || !half) return 1;
     unsigned seed = 1;
@@ -110,8 +137,10 @@ static int bench_shape(const struct shape *s, at_device *device, const peer *con
         half[i] = (uint16_t)(0x2c00 + (seed >> 20)); // some float16 between 0.06 and 0.6
     }
     at_matrix packed[2] = {{0}, {0}};
-    if (at_backend_cpu.pack(&packed[0], w, AT_F32, AT_F32, n, k, NULL, NULL, NULL) != AT_OK) return 1;
-    if (at_backend_cpu.pack(&packed[1], half, AT_F16, AT_F16, n, k, NULL, NULL, NULL) != AT_OK) return 1;
+    if (at_backend_cpu.pack(&packed[0], w, AT_F32, AT_F32, n, k, NULL, NULL, NULL) != AT_OK)
+        return 1;
+    if (at_backend_cpu.pack(&packed[1], half, AT_F16, AT_F16, n, k, NULL, NULL, NULL) != AT_OK)
+        return 1;
     ours f32 = {device, {.m = m, .x = x, .ldx = k, .w = &packed[0], .y = y, .ldy = n}}, f16 = f32;
     f16.args.w = &packed[1];
     struct {
@@ -170,8 +199,9 @@ int bench_products(int threads, const char *only)
     for (size_t i = 0; i < n_peers; i++)
         peers[i]->threads(threads);
     const double top = peak(at_backend_cpu.pool(device), threads);
-    printf("products: %s, %d threads, measured FMA peak %.1f GFLOP/s; GFLOP/s and share of it, medians of %d\n",
-           at_cpu_level_name(at_cpu_features()), threads, top, (int)RUNS);
+    printf(
+        "products: %s, %d threads, measured FMA peak %.1f GFLOP/s; GFLOP/s and share of it, medians of %d\n",
+        at_cpu_level_name(at_cpu_features()), threads, top, (int)RUNS);
     printf("%-15s %5s %5s %5s %15s%15s", "", "m", "n", "k", "ours f32", "ours f16");
     for (size_t i = 0; i < n_peers; i++)
         printf("%15s", peers[i]->name);

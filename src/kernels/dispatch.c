@@ -24,6 +24,10 @@ void at_kernels_fill(at_kernels *k, unsigned cpu)
 #define K(name) k->name = at_##name##_avx512;
         AT_KERNELS_AVX512(K)
 #undef K
+        k->mr = 14;
+        k->nr = 32;
+        k->mc = 140;
+        k->kc = 256;
     }
 #else
     (void)cpu;

@@ -44,7 +44,8 @@
     K(gemm_panel) K(pack_32) K(pack_16) K(f32_of_f16) K(f32_of_bf16) K(f16_of_f32) K(bf16_of_f32)  \
     K(gelu) K(add) K(layer_norm) K(softmax_row) K(mean_rows) K(depthwise_row)                      \
     K(dots_f32) K(dots_f16) K(dots_bf16) K(mix_f32) K(mix_f16) K(mix_bf16)
-#define AT_KERNELS_AVX512(K)
+#define AT_KERNELS_AVX512(K)                                                                       \
+    K(gemm_panel) K(f32_of_f16) K(f32_of_bf16) K(gelu) K(layer_norm) K(softmax_row)
 // clang-format on
 
 #endif

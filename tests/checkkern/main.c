@@ -7,6 +7,9 @@
 #include "check.h"
 
 #include "base/cpu.h"
+#ifdef CHECK_PRODUCTS
+#include "products.h"
+#endif
 
 #include <stdio.h>
 #include <string.h>
@@ -110,6 +113,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "checkkern: no kernel is called %s\n", only);
         return 2;
     }
+#ifdef CHECK_PRODUCTS
+    if (bench && !only) failures += bench_products(0, NULL);
+#endif
     if (!(runnable() & AT_CPU_AVX512)) printf("avx512: not on this machine, not run\n");
     if (failures) printf("%d failed\n", failures);
     return failures != 0;

@@ -16,7 +16,7 @@ enum { NR = 16, TILE = 12 };
 
 /* sum += x * b, in this form and order: left to itself gcc folds loads, spreads the steps of k over each
  * other and spills sums. */
-#ifdef AT_SIMDE
+#ifdef AT_SIMD_HEADER
 #define ADD_PRODUCT(sum, x, b) ((sum) = _mm256_fmadd_ps(x, b, sum))
 #else
 #define ADD_PRODUCT(sum, x, b) \

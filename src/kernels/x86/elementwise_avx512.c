@@ -1,0 +1,31 @@
+/* elementwise_avx512.c - GELU, and 16-bit floats to float32 on the way into a product. */
+#include "kernels/x86/math_avx512.h"
+
+void at_f32_of_f16_avx512(size_t n, const void *x, float *y)
+{
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        const __m256i h = _mm256_loadu_si256((const __m256i *)((const char *)x + 2 * i));
+        _mm512_storeu_ps(y + i, _mm512_cvtph_ps(h));
+    }
+    at_f32_of_f16_ref(n - i, (const char *)x + 2 * i, y + i);
+}
+
+void at_f32_of_bf16_avx512(size_t n, const void *x, float *y)
+{
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        const __m256i h = _mm256_loadu_si256((const __m256i *)((const char *)x + 2 * i));
+        const __m512i wide = _mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16);
+        _mm512_storeu_ps(y + i, _mm512_castsi512_ps(wide));
+    }
+    at_f32_of_bf16_ref(n - i, (const char *)x + 2 * i, y + i);
+}
+
+void at_gelu_avx512(size_t n, const float *x, float *y)
+{
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        _mm512_storeu_ps(y + i, gelu_of(_mm512_loadu_ps(x + i)));
+    if (i < n) store_first(y + i, gelu_of(load_first(x + i, n - i)), n - i);
+}
