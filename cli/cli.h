@@ -12,7 +12,7 @@ typedef struct cli_options {
     const char *model, *format, *lang, *threshold, *thresholds, *only, *exclude_tags, *output, *color, *progress, *device, *precision;
     const char *official, *model_config, *tags, *tags_zh, *type, *arch, *name, *dump, *files_from;
     long top, threads, batch, max_pixels_m, max_bytes_m, max_depth, repeat, warmup;
-    bool all_scores, official_pixels, no_rotate, quiet, verbose, no_recursive, hidden, scores, null_ends, bom, excel, dry_run, resume, stats, tag_list, json, help,
+    bool all_scores, official_pixels, no_rotate, quiet, verbose, no_recursive, hidden, scores, null_ends, bom, excel, dry_run, stats, tag_list, json, help,
         version, system, no_sha256;
 } cli_options;
 
