@@ -9,6 +9,8 @@
 #include "base/base.h"
 #include "kernels/list.h"
 
+#include <stddef.h>
+
 typedef enum at_end_act { AT_END_NONE, AT_END_GELU, AT_END_RELU, AT_END_RELU6 } at_end_act;
 
 /* m rows of A against one packed panel of NR columns, over one block of the depth:
@@ -31,17 +33,26 @@ typedef struct at_gemm_panel {
     size_t next_bytes;
 } at_gemm_panel;
 
-/* x[j] = softmax_j(scale * x[j] + bias[j] + (region[j] != own ? -100 : 0) + mask[j]), j < n;
- * x[j] = 0 for n <= j < n_all. */
-typedef struct at_softmax_row {
-    size_t n, n_all;
+/* x[i, j] = softmax_j(scale * x[i, j] + bias[i, j] + (region[j] != own[i] ? -100 : 0) + mask[j]) over
+ * the first seen + i * more columns (none if that is negative, at most n); 0 in the others up to n. */
+typedef struct at_softmax {
+    size_t rows, n;
+    ptrdiff_t seen, more; // n and 0: all; more 1: causal
     float *x;
+    size_t ldx;
     float scale;
-    const float *bias;     // [n] or NULL
+    const float *bias; // [rows, n] or NULL
+    size_t ld_bias;
     const uint8_t *region; // [n] or NULL
-    uint8_t own;
-    const float *mask; // [n] or NULL
-} at_softmax_row;
+    const uint8_t *own;    // [rows], with region
+    const float *mask;     // [n] or NULL
+} at_softmax;
+
+static inline size_t at_softmax_seen(const at_softmax *p, size_t i)
+{
+    const ptrdiff_t seen = p->seen + (ptrdiff_t)i * p->more;
+    return seen < 0 ? 0 : (size_t)seen < p->n ? (size_t)seen : p->n;
+}
 
 /* y[ox, :] = act(bias + sum over dy, dx of rows[dy][ox * stride - pad + dx, :] * weight[dy, dx, :]),
  * ox < out_w; taps outside [0, w) and of NULL rows are left out. */

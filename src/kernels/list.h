@@ -24,8 +24,8 @@
     K(add, (size_t n, const float *a, const float *b, float *y), EXACT)                            \
     /* y = (x - mean) / sqrt(var + eps) * gamma + beta; in place is fine */                        \
     K(layer_norm, (size_t n, const float *x, const float *gamma, const float *beta, float eps, float *y), SUM(8)) \
-    /* one row of attention, in place; see at_softmax_row */                                       \
-    K(softmax_row, (const at_softmax_row *p), ULP(16))                                             \
+    /* rows of attention, in place; see at_softmax */                                              \
+    K(softmax, (const at_softmax *p), ULP(8))                                                      \
     /* y[0..n) = mean of rows, added pairwise */                                                   \
     K(mean_rows, (size_t rows, size_t n, const float *x, size_t ldx, float *y), SUM(8))            \
     /* one row of a 3x3 depthwise convolution; see at_depthwise_row */                             \
@@ -42,10 +42,10 @@
 /* A level names the rows it improves. */
 #define AT_KERNELS_AVX2(K)                                                                         \
     K(gemm_panel) K(pack_32) K(pack_16) K(f32_of_f16) K(f32_of_bf16) K(f16_of_f32) K(bf16_of_f32)  \
-    K(gelu) K(add) K(layer_norm) K(softmax_row) K(mean_rows) K(depthwise_row)                      \
+    K(gelu) K(add) K(layer_norm) K(softmax) K(mean_rows) K(depthwise_row)                      \
     K(dots_f32) K(dots_f16) K(dots_bf16) K(mix_f32) K(mix_f16) K(mix_bf16)
 #define AT_KERNELS_AVX512(K)                                                                       \
-    K(gemm_panel) K(f32_of_f16) K(f32_of_bf16) K(gelu) K(layer_norm) K(softmax_row)
+    K(gemm_panel) K(f32_of_f16) K(f32_of_bf16) K(gelu) K(layer_norm) K(softmax)
 // clang-format on
 
 #endif

@@ -47,46 +47,63 @@ void check_layer_norm(struct checker *t)
     guard_release(t);
 }
 
-void check_softmax_row(struct checker *t)
+void check_softmax(struct checker *t)
 {
-    for (int round = 0; round < 400; round++) {
-        const size_t n = some_size(round), n_all = n + random_bits() % 20;
+    for (int round = 0; round < 200; round++) {
+        const size_t n = some_size(round), rows = 1 + random_bits() % 20,
+                     ldx = n + random_bits() % 20;
         const uint64_t with = random_bits();
-        float *x = guard(n_all * 4, AT_SLACK), *bias = input(n), *mask = input(n);
-        uint8_t *region = guard(n, AT_SLACK);
+        float *x = guard(((rows - 1) * ldx + n) * 4, AT_SLACK), *bias = input(rows * n),
+              *mask = input(n);
+        uint8_t *region = guard(n, AT_SLACK), *own = guard(rows, 0);
         double *want = malloc(n * sizeof *want);
         float *scores = malloc(n * sizeof *scores);
-        float most = -INFINITY;
-        double sum = 0.0;
-        for (size_t i = 0; i < n_all; i++)
-            x[i] = i < n ? 6.0f * random_float() : NAN;
-        for (size_t i = 0; i < n; i++)
-            region[i] = (uint8_t)(random_bits() % 3);
+        for (size_t i = 0; i < (rows - 1) * ldx + n; i++)
+            x[i] = 6.0f * random_float();
+        for (size_t j = 0; j < n; j++)
+            region[j] = (uint8_t)(random_bits() % 3);
+        for (size_t i = 0; i < rows; i++)
+            own[i] = (uint8_t)(random_bits() % 3);
         const bool hidden = with & 16;
-        for (size_t i = 0; hidden && i < n; i++)
-            mask[i] = random_bits() % 2 && i ? -INFINITY : 0.0f;
-        const at_softmax_row p = {.n = n,
-                                  .n_all = n_all,
-                                  .x = x,
-                                  .scale = 0.17677669f,
-                                  .bias = with & 1 ? bias : NULL,
-                                  .region = with & 2 ? region : NULL,
-                                  .own = 1,
-                                  .mask = with & 4 ? mask : NULL};
-        for (size_t i = 0; i < n; i++) {
-            float s = p.scale * x[i];
-            if (p.bias) s += bias[i];
-            if (p.region && region[i] != p.own) s -= 100.0f;
-            if (p.mask) s += mask[i];
-            scores[i] = s;
-            if (s > most) most = s;
+        for (size_t j = 1; hidden && j < n; j++)
+            mask[j] = random_bits() % 2 ? -INFINITY : 0.0f;
+        const bool causal = with & 8;
+        const at_softmax p = {.rows = rows,
+                              .n = n,
+                              .seen = causal ? (ptrdiff_t)(with >> 8 & 63) - 20 : (ptrdiff_t)n,
+                              .more = causal,
+                              .x = x,
+                              .ldx = ldx,
+                              .scale = 0.17677669f,
+                              .bias = with & 1 ? bias : NULL,
+                              .ld_bias = n,
+                              .region = with & 2 ? region : NULL,
+                              .own = own,
+                              .mask = with & 4 ? mask : NULL};
+        float *before = copy_of(x, (rows - 1) * ldx + n, 0);
+        t->k->softmax(&p);
+        for (size_t i = 0; i < rows; i++) {
+            const size_t seen = at_softmax_seen(&p, i);
+            float most = -INFINITY;
+            double sum = 0.0;
+            for (size_t j = 0; j < seen; j++) {
+                float s = p.scale * before[i * ldx + j];
+                if (p.bias) s += bias[i * n + j];
+                if (p.region && region[j] != own[i]) s -= 100.0f;
+                if (p.mask) s += mask[j];
+                scores[j] = s;
+                if (s > most) most = s;
+            }
+            for (size_t j = 0; j < seen; j++)
+                sum += want[j] = exp((double)(scores[j] - most));
+            for (size_t j = 0; j < n; j++)
+                expect(t, (double)x[i * ldx + j], j < seen ? want[j] / sum : 0.0, 0.0,
+                       "rows %zu n %zu seen %zu, [%zu, %zu], with %#x", rows, n, seen, i, j,
+                       (unsigned)with & 31);
+            for (size_t j = n; j < ldx && i + 1 < rows; j++)
+                expect(t, (double)x[i * ldx + j], (double)before[i * ldx + j], 0.0,
+                       "touched [%zu, %zu] of %zu columns", i, j, n);
         }
-        for (size_t i = 0; i < n; i++)
-            sum += want[i] = exp((double)(scores[i] - most));
-        t->k->softmax_row(&p);
-        for (size_t i = 0; i < n_all; i++)
-            expect(t, (double)x[i], i < n ? want[i] / sum : 0.0, 0.0,
-                   "n %zu of %zu, [%zu], with %#x", n, n_all, i, (unsigned)with & 31);
         free(want);
         free(scores);
         guard_release(t);
@@ -94,15 +111,17 @@ void check_softmax_row(struct checker *t)
     for (size_t n = 1; n < 40;
          n++) { // one NaN spoils the row; nothing but -inf too; 0 of n is all zeros
         float *x = guard(n * 4, AT_SLACK);
+        at_softmax p = {.rows = 1, .n = n, .seen = (ptrdiff_t)n, .x = x, .scale = 1.0f};
         for (size_t i = 0; i < n; i++)
             x[i] = i == n / 2 ? NAN : 1.0f;
-        t->k->softmax_row(&(at_softmax_row){.n = n, .n_all = n, .x = x, .scale = 1.0f});
+        t->k->softmax(&p);
         expect(t, (double)x[n - 1], NAN, 0.0, "NaN in %zu", n);
         for (size_t i = 0; i < n; i++)
             x[i] = -INFINITY;
-        t->k->softmax_row(&(at_softmax_row){.n = n, .n_all = n, .x = x, .scale = 1.0f});
+        t->k->softmax(&p);
         expect(t, (double)x[n - 1], NAN, 0.0, "-inf in all of %zu", n);
-        t->k->softmax_row(&(at_softmax_row){.n = 0, .n_all = n, .x = x, .scale = 1.0f});
+        p.seen = -3;
+        t->k->softmax(&p);
         expect(t, (double)x[n - 1], 0.0, 0.0, "nothing of %zu", n);
         guard_release(t);
     }
@@ -144,15 +163,26 @@ void bench_layer_norm(struct checker *t)
     }
 }
 
-void bench_softmax_row(struct checker *t)
+void bench_softmax(struct checker *t)
 {
-    float *x = guard(144 * 4, AT_SLACK), *bias = input(144);
+    float *x = guard(48 * 144 * 4, AT_SLACK), *bias = input(48 * 144);
+    memset(x, 0, 48 * 144 * 4);
     uint8_t *region = guard(144, AT_SLACK);
-    double s;
-    TIME_CALL(s,
-              t->k->softmax_row(&(at_softmax_row){
-                  .n = 144, .n_all = 144, .x = x, .scale = 0.1f, .bias = bias, .region = region}));
-    rate(t, "144, bias, region", s, 0, 8.0 * 144);
+    for (int with = 0; with < 2; with++) {
+        const at_softmax p = {.rows = 48,
+                              .n = 144,
+                              .seen = 144,
+                              .x = x,
+                              .ldx = 144,
+                              .scale = 0.1f,
+                              .bias = bias,
+                              .ld_bias = 144,
+                              .region = with ? region : NULL,
+                              .own = region};
+        double s;
+        TIME_CALL(s, t->k->softmax(&p));
+        rate(t, with ? "48 x 144, bias, region" : "48 x 144, bias", s, 0, 8.0 * 48 * 144);
+    }
 }
 
 void bench_mean_rows(struct checker *t)

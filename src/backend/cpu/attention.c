@@ -43,6 +43,15 @@ static room room_of(const attending *t, int worker)
     return r;
 }
 
+/* A head's row is short: a call of memcpy would cost as much as the copy. */
+static inline void copy_floats(float *to, const float *from, size_t n)
+{
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        memcpy(to + i, from + i, 16 * sizeof *to);
+    if (i < n) memcpy(to + i, from + i, (n - i) * sizeof *to);
+}
+
 /* Row i of group g. */
 static size_t row_of(const at_attention_args *a, size_t g, size_t i)
 {
@@ -58,8 +67,7 @@ static const float *rows_of(const attending *t, const float *x, size_t ldx, size
     if (!a->index) return x + first * ldx;
     *ld = a->head_dim;
     for (size_t i = 0; i < n; i++)
-        memcpy(rows + i * a->head_dim, x + row_of(a, g, first + i) * ldx,
-               a->head_dim * sizeof *rows);
+        copy_floats(rows + i * a->head_dim, x + row_of(a, g, first + i) * ldx, a->head_dim);
     return rows;
 }
 
@@ -85,7 +93,7 @@ static void pack_values(const attending *t, const float *v, size_t g, float *val
         const size_t width = at_min_size(nr, dim - p * nr);
         float *to = values + p * a->n_k * nr;
         for (size_t j = 0; j < a->n_k; j++, to += nr) {
-            memcpy(to, v + row_of(a, g, j) * a->ldkv + p * nr, width * sizeof *to);
+            copy_floats(to, v + row_of(a, g, j) * a->ldkv + p * nr, width);
             if (width < nr) memset(to + width, 0, (nr - width) * sizeof *to);
         }
     }
@@ -113,21 +121,20 @@ static void softmax(const attending *t, size_t b, size_t g, size_t h, size_t fir
                     float *scores)
 {
     const at_attention_args *a = t->a;
-    const uint8_t *region = a->region ? a->region + g * a->n_q : NULL;
-    for (size_t i = first; i < first + n; i++) {
-        size_t seen = a->n_k; // the last query sees all keys
-        if (a->causal)
-            seen = i + 1 + a->n_k > a->n_q ? at_min_size(a->n_k, i + 1 + a->n_k - a->n_q) : 0;
-        t->kn->softmax_row(
-            &(at_softmax_row){.n = seen,
-                              .n_all = a->n_k,
-                              .x = scores + (i - first) * t->ld_scores,
-                              .scale = a->scale,
-                              .bias = a->bias ? a->bias + (h * a->n_q + i) * a->n_k : NULL,
-                              .region = region,
-                              .own = region ? region[i] : 0,
-                              .mask = a->key_mask ? a->key_mask + b * a->n_k : NULL});
-    }
+    const ptrdiff_t before = (ptrdiff_t)first + (ptrdiff_t)a->n_k -
+                             (ptrdiff_t)a->n_q; // the last query sees all
+    t->kn->softmax(&(at_softmax){.rows = n,
+                                 .n = a->n_k,
+                                 .seen = a->causal ? before + 1 : (ptrdiff_t)a->n_k,
+                                 .more = a->causal,
+                                 .x = scores,
+                                 .ldx = t->ld_scores,
+                                 .scale = a->scale,
+                                 .bias = a->bias ? a->bias + (h * a->n_q + first) * a->n_k : NULL,
+                                 .ld_bias = a->n_k,
+                                 .region = a->region ? a->region + g * a->n_q : NULL,
+                                 .own = a->region ? a->region + g * a->n_q + first : NULL,
+                                 .mask = a->key_mask ? a->key_mask + b * a->n_k : NULL});
 }
 
 static void attend_chunk(void *ctx, size_t chunk, int worker)
@@ -157,7 +164,7 @@ static void attend_chunk(void *ctx, size_t chunk, int worker)
         }
         product(t->kn, n, dim, a->n_k, r.scores, t->ld_scores, r.values, r.out, dim);
         for (size_t i = 0; i < n; i++)
-            memcpy(out + row_of(a, g, first + i) * a->ldo, r.out + i * dim, dim * sizeof *out);
+            copy_floats(out + row_of(a, g, first + i) * a->ldo, r.out + i * dim, dim);
     }
 }
 

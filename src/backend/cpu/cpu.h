@@ -12,7 +12,7 @@ enum {
     AT_CHUNKS_A_WORKER =
         3,           // so that a thread that lost its core for a while is not waited for long
     AT_ROW_PAD = 16, // floats between copied rows: they do not fall on each other in the cache
-    AT_Q_BLOCK = 96, // query rows whose scores are in memory at once; at least AT_NR_MAX
+    AT_Q_BLOCK = 48, // query rows whose scores are in memory at once; at least AT_NR_MAX
     AT_Q_RANGE = 4 * AT_Q_BLOCK, // query rows of a chunk at most
 };
 

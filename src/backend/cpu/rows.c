@@ -134,7 +134,8 @@ static void reweight_class(void *ctx, size_t c, int worker)
         for (size_t j = 0; j < per; j++)
             p[j] *= a->w_scale ? a->scale * a->w_scale[row * per + j] : a->scale;
         if (a->logits) memcpy(a->logits + at * per, p, per * sizeof *p);
-        k->softmax_row(&(at_softmax_row){.n = per, .n_all = per, .x = p, .scale = 1.0f});
+        k->softmax(
+            &(at_softmax){.rows = 1, .n = per, .seen = (ptrdiff_t)per, .x = p, .scale = 1.0f});
         if (a->weights) memcpy(a->weights + at * per, p, per * sizeof *p);
         mix(per, a->dim, rows, p, false, a->y + at * a->dim);
     }

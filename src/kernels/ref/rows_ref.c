@@ -19,27 +19,31 @@ void at_layer_norm_ref(size_t n, const float *x, const float *gamma, const float
         y[i] = (float)(((double)x[i] - mean) * r * (double)gamma[i] + (double)beta[i]);
 }
 
-void at_softmax_row_ref(const at_softmax_row *p)
+void at_softmax_ref(const at_softmax *p)
 {
-    float most = -INFINITY;
-    for (size_t j = 0; j < p->n; j++) {
-        float s = p->scale * p->x[j];
-        if (p->bias) s += p->bias[j];
-        if (p->region && p->region[j] != p->own) s -= 100.0f;
-        if (p->mask) s += p->mask[j];
-        p->x[j] = s;
-        if (!(s <= most)) most = s; // NaN wins and stays
+    for (size_t i = 0; i < p->rows; i++) {
+        const size_t n = at_softmax_seen(p, i);
+        float *x = p->x + i * p->ldx;
+        float most = -INFINITY;
+        for (size_t j = 0; j < n; j++) {
+            float s = p->scale * x[j];
+            if (p->bias) s += p->bias[i * p->ld_bias + j];
+            if (p->region && p->region[j] != p->own[i]) s -= 100.0f;
+            if (p->mask) s += p->mask[j];
+            x[j] = s;
+            if (s > most) most = s;
+        }
+        double sum = 0.0;
+        for (size_t j = 0; j < n; j++) {
+            x[j] = (float)exp((double)(x[j] - most)); // a NaN comes back here
+            sum += (double)x[j];
+        }
+        const float r = (float)(1.0 / sum);
+        for (size_t j = 0; j < n; j++)
+            x[j] *= r;
+        for (size_t j = n; j < p->n; j++)
+            x[j] = 0.0f;
     }
-    double sum = 0.0;
-    for (size_t j = 0; j < p->n; j++) {
-        p->x[j] = (float)exp((double)(p->x[j] - most));
-        sum += (double)p->x[j];
-    }
-    const float r = (float)(1.0 / sum);
-    for (size_t j = 0; j < p->n; j++)
-        p->x[j] *= r;
-    for (size_t j = p->n; j < p->n_all; j++)
-        p->x[j] = 0.0f;
 }
 
 /* Blocks of 16 rows are added in order, block sums like the carries of a binary counter: the tree

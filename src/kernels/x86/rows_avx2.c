@@ -60,57 +60,108 @@ void at_layer_norm_avx2(size_t n, const float *x, const float *gamma, const floa
     }
 }
 
-/* Eight scores from j on; bias, region and mask rows have readable slack behind them. */
-static inline __m256 score(const at_softmax_row *p, size_t j)
+/* What softmax adds to the scores of one row. */
+typedef struct terms {
+    const float *bias, *mask; // each NULL or with readable slack behind it
+    const uint8_t *region;
+    __m256i own;
+    __m256 scale;
+} terms;
+
+/* Eight scores from j on. `all` is a constant: false where there is nothing but a bias. */
+static inline __attribute__((always_inline)) __m256 score(const terms *t, const float *x, size_t j,
+                                                          bool all)
 {
-    __m256 s = _mm256_mul_ps(_mm256_set1_ps(p->scale), _mm256_loadu_ps(p->x + j));
-    if (p->bias) s = _mm256_add_ps(s, _mm256_loadu_ps(p->bias + j));
-    if (p->region) {
+    __m256 s = _mm256_mul_ps(t->scale, _mm256_loadu_ps(x + j));
+    if (!all) return _mm256_add_ps(s, _mm256_loadu_ps(t->bias + j));
+    if (t->bias) s = _mm256_add_ps(s, _mm256_loadu_ps(t->bias + j));
+    if (t->region) {
         const __m256i region = _mm256_cvtepu8_epi32(
-            _mm_loadl_epi64((const __m128i *)(p->region + j)));
-        const __m256i same = _mm256_cmpeq_epi32(region, _mm256_set1_epi32(p->own));
-        s = _mm256_sub_ps(s, _mm256_andnot_ps(_mm256_castsi256_ps(same), _mm256_set1_ps(100.0f)));
+            _mm_loadl_epi64((const __m128i *)(t->region + j)));
+        const __m256 same = _mm256_castsi256_ps(_mm256_cmpeq_epi32(region, t->own));
+        s = _mm256_sub_ps(s, _mm256_andnot_ps(same, _mm256_set1_ps(100.0f)));
     }
-    if (p->mask) s = _mm256_add_ps(s, _mm256_loadu_ps(p->mask + j));
+    if (t->mask) s = _mm256_add_ps(s, _mm256_loadu_ps(t->mask + j));
     return s;
 }
 
-void at_softmax_row_avx2(const at_softmax_row *p)
+/* n scores take their terms; lanes behind them, where x has them, become -inf. Gives the largest. */
+static inline __attribute__((always_inline)) __m256 scores(const terms *t, float *x, size_t n,
+                                                           bool all)
 {
-    const size_t n = p->n;
-    const size_t left = n % 8, n8 = n - left;
-    float *x = p->x;
     const __m256 nothing = _mm256_set1_ps(-INFINITY);
-    __m256 most = nothing, last = nothing;
-    for (size_t j = 0; j < n8; j += 8) {
-        const __m256 s = score(p, j);
+    __m256 most = nothing;
+    size_t j = 0;
+    for (; j + 8 <= n; j += 8) {
+        const __m256 s = score(t, x, j, all);
         _mm256_storeu_ps(x + j, s);
         most = _mm256_max_ps(s, most); // a NaN that this forgets comes back through exp
     }
-    if (left) {
-        last = _mm256_blendv_ps(nothing, score(p, n8), _mm256_castsi256_ps(first_lanes(left)));
-        most = _mm256_max_ps(last, most);
+    if (j < n) {
+        const __m256 s = _mm256_blendv_ps(nothing, score(t, x, j, all),
+                                          _mm256_castsi256_ps(first_lanes(n - j)));
+        store_first(x + j, s, n - j);
+        most = _mm256_max_ps(s, most);
     }
-    most = _mm256_set1_ps(max_lanes(most));
+    return _mm256_set1_ps(max_lanes(most));
+}
 
+/* x becomes exp(x - most); gives the sum. */
+static inline float powers(float *x, size_t n, __m256 most)
+{
     const __m256 zero = _mm256_setzero_ps();
     __m256 sum = zero;
-    for (size_t j = 0; j < n8; j += 8) {
+    size_t j = 0;
+    for (; j + 8 <= n; j += 8) {
         const __m256 e = exp_of_negative(_mm256_sub_ps(_mm256_loadu_ps(x + j), most), zero);
         _mm256_storeu_ps(x + j, e);
         sum = _mm256_add_ps(sum, e);
     }
-    if (left) {
-        // lanes that are not there are -inf, unless all is: then NaN is right for those that are
-        last = exp_of_negative(_mm256_sub_ps(last, most), zero);
-        last = _mm256_and_ps(last, _mm256_castsi256_ps(first_lanes(left)));
-        sum = _mm256_add_ps(sum, last);
+    if (j < n) {
+        const __m256 e = exp_of_negative(_mm256_sub_ps(load_first(x + j, n - j), most), zero);
+        store_first(x + j, e, n - j);
+        sum = _mm256_add_ps(sum, _mm256_and_ps(e, _mm256_castsi256_ps(first_lanes(n - j))));
     }
-    const __m256 r = _mm256_set1_ps(1.0f / sum_lanes(sum));
-    for (size_t j = 0; j < n8; j += 8)
-        _mm256_storeu_ps(x + j, _mm256_mul_ps(_mm256_loadu_ps(x + j), r));
-    if (left) store_first(x + n8, _mm256_mul_ps(last, r), left);
-    if (p->n_all > n) memset(x + n, 0, (p->n_all - n) * sizeof *x);
+    return sum_lanes(sum);
+}
+
+static inline void scale_by(float *x, size_t n, float r)
+{
+    size_t j = 0;
+    for (; j + 8 <= n; j += 8)
+        _mm256_storeu_ps(x + j, _mm256_mul_ps(_mm256_loadu_ps(x + j), _mm256_set1_ps(r)));
+    for (; j < n; j++)
+        x[j] *= r;
+}
+
+/* A few rows go through each pass together, so that one row's last additions overlap the next's first. */
+enum { TOGETHER = 8 };
+
+void at_softmax_avx2(const at_softmax *p)
+{
+    const bool all = !p->bias || p->region || p->mask;
+    terms t = {.mask = p->mask, .region = p->region, .scale = _mm256_set1_ps(p->scale)};
+    for (size_t first = 0; first < p->rows; first += TOGETHER) {
+        const size_t rows = p->rows - first < TOGETHER ? p->rows - first : TOGETHER;
+        __m256 most[TOGETHER];
+        float sum[TOGETHER];
+        size_t n[TOGETHER];
+        for (size_t i = 0; i < rows; i++) {
+            float *x = p->x + (first + i) * p->ldx;
+            n[i] = at_softmax_seen(p, first + i);
+            t.bias = p->bias ? p->bias + (first + i) * p->ld_bias : NULL;
+            if (p->region) t.own = _mm256_set1_epi32(p->own[first + i]);
+            most[i] = all ? scores(&t, x, n[i], true) : scores(&t, x, n[i], false);
+        }
+        for (size_t i = 0; i < rows; i++)
+            sum[i] = powers(p->x + (first + i) * p->ldx, n[i], most[i]);
+        for (size_t i = 0; i < rows; i++) {
+            float *x = p->x + (first + i) * p->ldx;
+            scale_by(x, n[i], 1.0f / sum[i]);
+            for (size_t j = n[i]; j < p->n; j++)
+                x[j] = 0.0f;
+        }
+    }
 }
 
 /* The tree of mean_rows_ref, eight columns at once. */
