@@ -1,6 +1,10 @@
 /* cpu.c - see cpu.h */
 #include "base/cpu.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -20,12 +24,21 @@ static const struct level {
     {"avx512", AT_CPU_AVX2 | AT_CPU_AVX512},
 };
 
+#if defined(__x86_64__)
+/* Not every compiler's builtin knows the name "f16c". CPUID leaf 1, ECX bit 29. */
+static bool has_f16c(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & (1u << 29));
+}
+#endif
+
 static void probe(void)
 {
 #if defined(__x86_64__)
     // these builtins ask XGETBV too: a level counts only if the system saves its registers
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c") &&
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c() &&
         __builtin_cpu_supports("bmi2"))
         features |= AT_CPU_AVX2;
     if ((features & AT_CPU_AVX2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
