@@ -25,33 +25,29 @@ enum { NR = 16, TILE = 12 };
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* act(s + bias) + residual of one row's vector of w columns from j on, to y. */
-INLINE void put(const at_gemm_panel *p, size_t i, size_t j, size_t w, __m256 s)
-{
-    if (p->bias)
-        s = _mm256_add_ps(s, w == 8 ? _mm256_loadu_ps(p->bias + j) : load_first(p->bias + j, w));
-    // second operand: NaN stays
-    if (p->act >= AT_END_RELU) s = _mm256_max_ps(_mm256_setzero_ps(), s);
-    if (p->act == AT_END_RELU6) s = _mm256_min_ps(_mm256_set1_ps(6.0f), s);
-    if (p->act == AT_END_GELU) s = gelu_of(s);
-    if (p->residual) {
-        const float *r = p->residual + i * p->ld_residual + j;
-        s = _mm256_add_ps(s, w == 8 ? _mm256_loadu_ps(r) : load_first(r, w));
-    }
-    float *y = p->y + i * p->ldy + j;
-    if (w == 8)
-        _mm256_storeu_ps(y, s);
-    else
-        store_first(y, s, w);
-}
-
 /* Ends a tile the slow way: GELU, columns that are no multiple of 8. */
 static __attribute__((noinline)) void put_tile(const at_gemm_panel *p, size_t i, size_t rows,
                                                const float *sums)
 {
-    for (size_t r = 0; r < rows; r++)
-        for (size_t j = 0; j < p->n; j += 8)
-            put(p, i + r, j, p->n - j < 8 ? p->n - j : 8, _mm256_loadu_ps(sums + r * NR + j));
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t j = 0; j < p->n; j += 8) {
+            const size_t w = p->n - j < 8 ? p->n - j : 8;
+            __m256 s = _mm256_loadu_ps(sums + r * NR + j);
+            if (p->bias) s = _mm256_add_ps(s, load_first(p->bias + j, w));
+            // second operand: NaN stays
+            if (p->act == AT_END_RELU || p->act == AT_END_RELU6)
+                s = _mm256_max_ps(_mm256_setzero_ps(), s);
+            if (p->act == AT_END_RELU6) s = _mm256_min_ps(_mm256_set1_ps(6.0f), s);
+            if (p->act == AT_END_GELU) s = gelu_of(s);
+            if (p->residual)
+                s = _mm256_add_ps(s, load_first(p->residual + (i + r) * p->ld_residual + j, w));
+            float *y = p->y + (i + r) * p->ldy + j;
+            if (w == 8)
+                _mm256_storeu_ps(y, s);
+            else
+                store_first(y, s, w);
+        }
+    }
 }
 
 /* Rows [i, i + rows) against the panel's first `vecs` vectors. rows and vecs are constants. */
@@ -61,9 +57,10 @@ INLINE void tile(const at_gemm_panel *p, size_t i, const size_t rows, const size
     const float *a = p->a + i * lda;
     const float *b = p->b;
     if (p->last) {
+        const float *y = p->y + i * p->ldy;
 #pragma GCC unroll 12
-        for (size_t r = 0; r < rows; r++)
-            __builtin_prefetch(p->y + (i + r) * p->ldy, 1);
+        for (size_t r = 0; r < rows; r++, y += p->ldy)
+            __builtin_prefetch(y, 1);
     }
     __m256 s[TILE][2];
 #pragma GCC unroll 12
@@ -109,11 +106,25 @@ INLINE void tile(const at_gemm_panel *p, size_t i, const size_t rows, const size
                 s[r][v] = _mm256_add_ps(_mm256_load_ps(partial + r * NR + 8 * v), s[r][v]);
     }
     if (p->last && p->act != AT_END_GELU && p->n == 8 * vecs) {
-#pragma GCC unroll 12
-        for (size_t r = 0; r < rows; r++)
-#pragma GCC unroll 2
-            for (size_t v = 0; v < vecs; v++)
-                put(p, i + r, 8 * v, 8, s[r][v]);
+#define EACH                                                   \
+    _Pragma("GCC unroll 12") for (size_t r = 0; r < rows; r++) \
+        _Pragma("GCC unroll 2") for (size_t v = 0; v < vecs; v++)
+        if (p->bias) {
+            const __m256 bias[2] = {_mm256_loadu_ps(p->bias),
+                                    vecs > 1 ? _mm256_loadu_ps(p->bias + 8) : _mm256_setzero_ps()};
+            EACH s[r][v] = _mm256_add_ps(s[r][v], bias[v]);
+        }
+        if (p->act != AT_END_NONE) EACH s[r][v] = _mm256_max_ps(_mm256_setzero_ps(), s[r][v]);
+        if (p->act == AT_END_RELU6) EACH s[r][v] = _mm256_min_ps(_mm256_set1_ps(6.0f), s[r][v]);
+        if (p->residual) {
+            const size_t ld = p->ld_residual;
+            const float *residual = p->residual + i * ld;
+            EACH s[r][v] = _mm256_add_ps(s[r][v], _mm256_loadu_ps(residual + r * ld + 8 * v));
+        }
+        const size_t ldy = p->ldy;
+        float *y = p->y + i * ldy;
+        EACH _mm256_storeu_ps(y + r * ldy + 8 * v, s[r][v]);
+#undef EACH
         return;
     }
     _Alignas(32) float sums[TILE * NR];

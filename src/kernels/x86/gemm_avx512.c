@@ -23,18 +23,6 @@ enum { NR = 32, TILE = 14 };
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* act(s + bias) + residual of the lanes of one row that are there, to y. */
-INLINE void put(const at_gemm_panel *p, size_t i, size_t j, __mmask16 lanes, __m512 s)
-{
-    if (p->bias) s = _mm512_add_ps(s, _mm512_maskz_loadu_ps(lanes, p->bias + j));
-    // second operand: NaN stays
-    if (p->act >= AT_END_RELU) s = _mm512_max_ps(_mm512_setzero_ps(), s);
-    if (p->act == AT_END_RELU6) s = _mm512_min_ps(_mm512_set1_ps(6.0f), s);
-    if (p->residual)
-        s = _mm512_add_ps(s, _mm512_maskz_loadu_ps(lanes, p->residual + i * p->ld_residual + j));
-    _mm512_mask_storeu_ps(p->y + i * p->ldy + j, lanes, s);
-}
-
 /* Ends a tile with GELU: bias, GELU, residual, one vector after the other. */
 static __attribute__((noinline)) void put_gelu(const at_gemm_panel *p, size_t i, size_t rows,
                                                const float *sums)
@@ -110,11 +98,27 @@ INLINE void tile(const at_gemm_panel *p, size_t i, const size_t rows, const size
     if (p->last && p->act != AT_END_GELU) {
         const __mmask16 lanes[2] = {first_lanes(p->n < 16 ? p->n : 16),
                                     first_lanes(p->n < 16 ? 0 : p->n - 16)};
-#pragma GCC unroll 14
-        for (size_t r = 0; r < rows; r++)
-#pragma GCC unroll 2
-            for (size_t v = 0; v < vecs; v++)
-                put(p, i + r, 16 * v, lanes[v], s[r][v]);
+#define EACH                                                   \
+    _Pragma("GCC unroll 14") for (size_t r = 0; r < rows; r++) \
+        _Pragma("GCC unroll 2") for (size_t v = 0; v < vecs; v++)
+        if (p->bias) {
+            const __m512 bias[2] = {_mm512_maskz_loadu_ps(lanes[0], p->bias),
+                                    _mm512_maskz_loadu_ps(lanes[1], p->bias + 16)};
+            EACH s[r][v] = _mm512_add_ps(s[r][v], bias[v]);
+        }
+        // second operand: NaN stays
+        if (p->act != AT_END_NONE) EACH s[r][v] = _mm512_max_ps(_mm512_setzero_ps(), s[r][v]);
+        if (p->act == AT_END_RELU6) EACH s[r][v] = _mm512_min_ps(_mm512_set1_ps(6.0f), s[r][v]);
+        if (p->residual) {
+            const size_t ld = p->ld_residual;
+            const float *residual = p->residual + i * ld;
+            EACH s[r][v] = _mm512_add_ps(
+                s[r][v], _mm512_maskz_loadu_ps(lanes[v], residual + r * ld + 16 * v));
+        }
+        const size_t ldy = p->ldy;
+        float *y = p->y + i * ldy;
+        EACH _mm512_mask_storeu_ps(y + r * ldy + 16 * v, lanes[v], s[r][v]);
+#undef EACH
         return;
     }
     _Alignas(64) float sums[TILE * NR];
