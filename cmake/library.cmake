@@ -15,7 +15,10 @@ add_library(anytag_static STATIC ${objects})
 set_target_properties(anytag_static PROPERTIES LINKER_LANGUAGE C OUTPUT_NAME anytag)
 target_link_libraries(anytag_static PUBLIC ${links} m)
 target_include_directories(anytag_static PUBLIC ${CMAKE_SOURCE_DIR}/include)
-target_link_options(anytag PRIVATE -Wl,--version-script=${CMAKE_SOURCE_DIR}/packaging/anytag.map -Wl,--no-undefined)
+target_link_options(anytag PRIVATE -Wl,--version-script=${CMAKE_SOURCE_DIR}/packaging/anytag.map)
+if(NOT ANYTAG_SANITIZE) # clang leaves a sanitizer's symbols to the program
+  target_link_options(anytag PRIVATE -Wl,--no-undefined)
+endif()
 
 configure_file(packaging/anytag.pc.in anytag.pc @ONLY)
 install(TARGETS anytag anytag_static DESTINATION ${CMAKE_INSTALL_LIBDIR})
