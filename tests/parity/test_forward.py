@@ -123,3 +123,24 @@ def test_batch_and_threads_give_the_same_bits(build, tmp_path):
     assert len(one) == 3
     assert one == lines("--batch", "3", "--threads", "1")
     assert one == lines("--batch", "1", "--threads", "2")
+
+
+PREPROCESS = common.FORWARD.parent / "preprocess"
+
+
+def test_pixels_of_awkward_pictures(build, tmp_path):
+    """Decoding and resizing, bit for bit, of every golden picture in a format that is read."""
+    common.need_shared()
+    folder, _, _ = build("ram_tiny")  # its side is 96
+    cases = json.loads((PREPROCESS / "index.json").read_text())["cases"]
+    seen = 0
+    for name in cases:
+        if not name.endswith((".jpg", ".png", ".webp")) or name == "truncated.jpg":
+            continue
+        pixels = dump(folder, PREPROCESS.parent / "images" / name, tmp_path / name)("pixels").transpose(1, 2, 0)
+        table = (np.arange(256, dtype=np.float32)[:, None] / np.float32(255) - np.float32([0.485, 0.456, 0.406])) / np.float32([0.229, 0.224, 0.225])
+        want = np.load(PREPROCESS / f"{name}.resized96.npy").reshape(96, 96, 3)
+        normal = np.stack([table[want[..., c], c] for c in range(3)], -1)
+        assert np.array_equal(pixels, normal), (name, np.abs(pixels - normal).max())
+        seen += 1
+    assert seen >= 18
