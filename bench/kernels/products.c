@@ -105,10 +105,11 @@ static void run_ours(void *p)
     at_backend_cpu.linear(o->device, &o->args);
 }
 
-/* One measurement: the first call warms and is not counted; peers' threads have time to fall asleep. */
+/* One measurement; the first call warms and is not counted. Before it OpenBLAS' and OpenMP's threads get
+ * time to fall asleep: they spin for some 30 ms after a call, on the processors that others want. */
 static double measure(void (*run)(void *), void *p, double flop)
 {
-    nanosleep(&(struct timespec){.tv_nsec = 3000000}, NULL);
+    nanosleep(&(struct timespec){.tv_nsec = 60000000}, NULL);
     run(p);
     const double begin = now_s();
     int count = 0;
