@@ -4,7 +4,7 @@ set -eu
 build='gcc:compiler cmake:build make:front_door ninja-build:build pkg-config:finds_libraries
 libjpeg62-turbo-dev:JPEG libpng-dev:PNG libwebp-dev:WebP libexif-dev:EXIF libssl-dev:SHA-256
 libjansson-dev:JSON libutf8proc-dev:Unicode ca-certificates:apt_over_TLS'
-test='libcmocka-dev:unit_tests python3:command_tests python3-pytest:command_tests python3-numpy:reference_model python3-pil:test_pictures'
+test='libcmocka-dev:unit_tests python3:command_tests python3-pytest:command_tests python3-numpy:reference_model python3-pil:test_pictures libsimde-dev:AVX-512_kernels_tested_without_AVX-512'
 bench='libopenblas-dev:peer libdnnl-dev:peer'
 missing=
 for group in "$@"; do

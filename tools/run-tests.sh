@@ -7,8 +7,11 @@ cmake --preset "$preset" -B "$build" -DANYTAG_TESTS=ON >/dev/null && cmake --bui
 log=$build/tests.log
 : >"$log"
 passed=0 failed=0 skipped=0
-for t in $(find "$build/tests" -type f -perm -u+x -name 'test_*' | sort) $(find "$build/tests" -type f -perm -u+x -name checkkern); do
-    "$t" >"$build/one.log" 2>&1
+# cmocka programs count their tests; checkkern counts as one, and so does the replay of a fuzzer's corpus
+programs=$(find "$build/tests" -type f -perm -u+x \( -name 'test_*' -o -name 'checkkern*' -o -name '*_simde' -o -name 'replay_*' \) | sort -u)
+for t in $programs; do
+    case $t in */replay_*) corpus=tests/fuzz/corpus/${t##*/replay_} ;; *) corpus= ;; esac
+    "$t" $corpus >"$build/one.log" 2>&1
     code=$?
     cat "$build/one.log" >>"$log"
     p=$(grep -c '^\[       OK \]' "$build/one.log") f=$(grep -c '^\[  FAILED  \] [a-z_0-9]*$' "$build/one.log") s=$(grep -c '^\[  SKIPPED \]' "$build/one.log")
