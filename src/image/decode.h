@@ -35,7 +35,7 @@ at_image_kind at_image_sniff(const uint8_t *data, size_t size);
 /* AT_E_IMAGE_TOO_LARGE, AT_E_DAMAGED_IMAGE (a side of 0). */
 at_status at_check_pixels(const at_decode_job *job, uint64_t width, uint64_t height, at_error *err);
 at_status at_damaged_image(const at_decode_job *job, const char *why, at_error *err);
-/* Orientation of a TIFF-form EXIF block, 1..8; 1 when it has none or is damaged. */
+/* Orientation of an EXIF block, with or without its "Exif" head, 1..8; 1 when it has none or is damaged. */
 int at_exif_orientation(const uint8_t *data, size_t size);
 /* Turns out->rgb upright by its orientation; swaps sides for 5..8. AT_E_OUT_OF_MEMORY. */
 at_status at_orient(at_decoded *out, const at_allocator *al, at_error *err);

@@ -1,33 +1,31 @@
-/* orient.c - EXIF orientation: its number from a TIFF block, and turning the pixels by it. */
+/* orient.c - EXIF orientation: its number through libexif, and turning the pixels by it. */
 #include "image/decode.h"
 
 #include <string.h>
 
-static unsigned get(const uint8_t *p, int bytes, bool big)
-{
-    unsigned v = 0;
-    for (int i = 0; i < bytes; i++) v |= (unsigned)p[big ? bytes - 1 - i : i] << (8 * i);
-    return v;
-}
+#include <libexif/exif-data.h>
 
 int at_exif_orientation(const uint8_t *d, size_t size)
 {
-    if (size >= 6 && memcmp(d, "Exif\0\0", 6) == 0) d += 6, size -= 6;
-    if (size < 14 || (memcmp(d, "II", 2) != 0 && memcmp(d, "MM", 2) != 0)) return 1;
-    const bool big = d[0] == 'M';
-    const size_t ifd = get(d + 4, 4, big);
-    if (get(d + 2, 2, big) != 42 || ifd > size - 2) return 1;
-    const unsigned n = get(d + ifd, 2, big);
-    for (unsigned i = 0; i < n; i++) {
-        const size_t at = ifd + 2 + 12 * (size_t)i;
-        if (at > size - 12) return 1;
-        if (get(d + at, 2, big) != 0x0112) continue;
-        const unsigned type = get(d + at + 2, 2, big), v = type == 4 ? get(d + at + 8, 4, big) : get(d + at + 8, 2, big);
-        return v >= 1 && v <= 8 ? (int)v : 1;
+    static const char head[] = {'E', 'x', 'i', 'f', 0, 0}; // JPEG has it, PNG and WebP may not
+    enum { MOST = 1 << 20 };
+    if (size < 8 || size > MOST) return 1;
+    const bool there = memcmp(d, head, sizeof head) == 0;
+    uint8_t *block = at_alloc(NULL, sizeof head + size);
+    ExifData *exif = block ? exif_data_new() : NULL;
+    int orientation = 1;
+    if (exif) {
+        memcpy(block, head, sizeof head);
+        memcpy(block + (there ? 0 : sizeof head), d, size);
+        exif_data_unset_option(exif, EXIF_DATA_OPTION_FOLLOW_SPECIFICATION); // read, do not mend
+        exif_data_load_data(exif, block, (unsigned)(size + (there ? 0 : sizeof head)));
+        const ExifEntry *e = exif_content_get_entry(exif->ifd[EXIF_IFD_0], EXIF_TAG_ORIENTATION);
+        if (e && e->format == EXIF_FORMAT_SHORT && e->size >= 2) orientation = exif_get_short(e->data, exif_data_get_byte_order(exif));
+        exif_data_unref(exif);
     }
-    return 1;
+    at_free(NULL, block);
+    return orientation >= 1 && orientation <= 8 ? orientation : 1;
 }
-
 
 at_status at_orient(at_decoded *out, const at_allocator *al, at_error *err)
 {

@@ -8,17 +8,15 @@ typedef struct ram {
     at_swin swin;
     at_linear image_proj; // [token_dim, swin.dim]
     at_tag_head head;
-    at_rows_view label_embed; // [classes, label_dim]
-    float *queries;           // [2, classes, hidden], owned: input, first query
+    at_fixed_labels labels;
 } ram;
 
 static at_status ram_open(at_network *base, at_error *err)
 {
     ram *m = (ram *)base;
     const at_config *c = &base->config;
-    m->queries = at_calloc(base->al, 2 * (size_t)c->classes * c->head_hidden, sizeof(float));
-    if (!m->queries) return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for %u label queries", c->classes);
-    const at_status status = at_swin_open(&m->swin, c, base->al, err);
+    at_status status = at_fixed_labels_open(&m->labels, c, base->al, err);
+    if (status == AT_OK) status = at_swin_open(&m->swin, c, base->al, err);
     return status == AT_OK ? at_tag_head_open(&m->head, c, base->al, err) : status;
 }
 
@@ -28,8 +26,7 @@ static void ram_params(at_network *base, at_params *p)
     const at_config *c = &base->config;
     at_swin_params(&m->swin, p);
     at_param_linear(p, &m->image_proj, "h.image_proj", "image_proj", c->token_dim, m->swin.dim, true);
-    at_param_visit(p, AT_PARAM_ROWS, &m->label_embed, "h.label_embed", "label_embed", 2,
-                   (const uint64_t[]){c->classes, c->label_dim});
+    at_fixed_labels_params(&m->labels, p, c->label_dim);
     at_tag_head_params(&m->head, p, &at_head_names_bert);
 }
 
@@ -41,9 +38,7 @@ static at_status ram_prepare(at_network *base, at_error *err)
 static void ram_constants(at_network *base, at_exec *x)
 {
     ram *m = (ram *)base;
-    const size_t n = base->config.classes, width = m->head.hidden;
-    base->queries = (at_label_queries){.count = n, .input = m->queries, .query = m->queries + n * width};
-    at_tag_head_queries(x, &m->head, &m->label_embed, m->queries, m->queries + n * width);
+    base->queries = at_fixed_labels_queries(x, &m->head, &m->labels);
 }
 
 static void ram_forward(const at_network *base, at_exec *x, at_tensor pixels, const at_labels *labels, float *logits)
@@ -64,7 +59,7 @@ static void ram_close(at_network *base)
     at_swin_close(&m->swin, base->backend, base->al);
     at_tag_head_close(&m->head, base->backend, base->al);
     base->backend->unpack(&m->image_proj.w, base->al);
-    at_free(base->al, m->queries);
+    at_free(base->al, m->labels.queries);
 }
 
 const at_network_type at_network_ram = {

@@ -83,19 +83,32 @@ void at_tag_head_input(at_exec *x, const at_tag_head *h, at_tensor embeddings, a
     at_linear_to(x, embeddings, &h->wordvec, AT_ACT_RELU, NULL, input);
 }
 
-void at_tag_head_queries(at_exec *x, const at_tag_head *h, const at_rows_view *embeddings, float *input, float *query)
+at_status at_fixed_labels_open(at_fixed_labels *l, const at_config *c, const at_allocator *al, at_error *err)
 {
-    for (size_t first = 0; first < embeddings->n; first += BLOCK) {
-        const size_t n = at_min_size(BLOCK, embeddings->n - first);
+    l->count = c->classes;
+    l->queries = at_calloc(al, 2 * l->count * c->head_hidden, sizeof(float));
+    return l->queries ? AT_OK : at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for %zu label queries", l->count);
+}
+
+void at_fixed_labels_params(at_fixed_labels *l, at_params *p, size_t label_dim)
+{
+    at_param_visit(p, AT_PARAM_ROWS, &l->embed, "h.label_embed", "label_embed", 2, (const uint64_t[]){l->count, label_dim});
+}
+
+at_label_queries at_fixed_labels_queries(at_exec *x, const at_tag_head *h, at_fixed_labels *l)
+{
+    float *input = l->queries, *query = input + l->count * h->hidden;
+    for (size_t first = 0; first < l->count; first += BLOCK) {
+        const size_t n = at_min_size(BLOCK, l->count - first);
         const size_t mark = at_arena_mark(&x->arena);
-        at_tensor e = at_tensor2(x, n, embeddings->k);
-        at_rows_to(x, embeddings, first, e);
+        at_tensor e = at_tensor2(x, n, h->label_dim);
+        at_rows_to(x, &l->embed, first, e);
         at_tensor in = at_tensor_of(input + first * h->hidden, 2, (const size_t[]){n, h->hidden});
         at_tag_head_input(x, h, e, in);
-        at_linear_to(x, in, &h->layers[0].query, AT_ACT_NONE, NULL,
-                     at_tensor_of(query + first * h->hidden, 2, in.dims));
+        at_linear_to(x, in, &h->layers[0].query, AT_ACT_NONE, NULL, at_tensor_of(query + first * h->hidden, 2, in.dims));
         at_arena_rewind(&x->arena, mark);
     }
+    return (at_label_queries){.count = l->count, .input = input, .query = query};
 }
 
 void at_tag_head_memory(at_exec *x, const at_tag_head *h, at_tensor tokens, at_head_memory *memory)

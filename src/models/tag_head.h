@@ -39,8 +39,16 @@ void at_tag_head_close(at_tag_head *h, const at_backend *backend, const at_alloc
 
 /* input [n, hidden] of label embeddings [n, label_dim]. */
 void at_tag_head_input(at_exec *x, const at_tag_head *h, at_tensor embeddings, at_tensor input);
-/* Embeddings stored in any type to input and first query, block by block; both [n, hidden]. */
-void at_tag_head_queries(at_exec *x, const at_tag_head *h, const at_rows_view *embeddings, float *input, float *query);
+/* Labels whose queries no picture changes: their embeddings, and the queries made of them once. */
+typedef struct at_fixed_labels {
+    at_rows_view embed; // [count, label_dim]
+    size_t count;
+    float *queries; // [2, count, hidden], owned: input, first query
+} at_fixed_labels;
+at_status at_fixed_labels_open(at_fixed_labels *l, const at_config *c, const at_allocator *al, at_error *err);
+void at_fixed_labels_params(at_fixed_labels *l, at_params *p, size_t label_dim);
+/* Makes the queries; they live as long as `l`. */
+at_label_queries at_fixed_labels_queries(at_exec *x, const at_tag_head *h, at_fixed_labels *l);
 
 /* Keys and values of the image tokens for every layer. */
 typedef struct at_head_memory {

@@ -27,6 +27,7 @@ typedef enum at_op {
     AT_OP_REWEIGHT,
     AT_OP_MEAN,
     AT_OP_ADD,
+    AT_OP_COPY,
     AT_OPS_
 } at_op;
 

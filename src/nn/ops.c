@@ -1,7 +1,7 @@
 /* ops.c - each op: shapes, then the backend, then its time. */
 #include "nn/nn.h"
 
-#include "base/half.h"
+#include "kernels/kernels.h"
 
 #include <math.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 static const char *const op_names[AT_OPS_] = {
     [AT_OP_LINEAR] = "linear",       [AT_OP_NORM] = "layer_norm", [AT_OP_ATTENTION] = "attention",
     [AT_OP_IM2COL] = "im2col",       [AT_OP_DEPTHWISE] = "depthwise",
-    [AT_OP_REWEIGHT] = "reweight",   [AT_OP_MEAN] = "mean",       [AT_OP_ADD] = "add",
+    [AT_OP_REWEIGHT] = "reweight",   [AT_OP_MEAN] = "mean",       [AT_OP_ADD] = "add", [AT_OP_COPY] = "copy",
 };
 
 const char *at_op_name(at_op op) { return op_names[op]; }
@@ -161,27 +161,21 @@ void at_rows_to(at_exec *x, const at_rows_view *rows, size_t first, at_tensor y)
     double start = 0;
     const size_t n = at_rows(y), k = at_cols(y);
     const bool fit = k == rows->k && first <= rows->n && n <= rows->n - first && y.ld == k;
-    if (!begin(x, AT_OP_ADD, fit, &start)) return;
+    if (!begin(x, AT_OP_COPY, fit, &start)) return;
     const char *src = (const char *)rows->data + first * k * at_dtype_size(rows->type);
-    if (rows->type == AT_F32) {
-        memcpy(y.data, src, n * k * sizeof(float));
-    } else { // a file's data may lie at any address
-        for (size_t i = 0; i < n * k; i++) {
-            uint16_t h;
-            memcpy(&h, src + 2 * i, 2);
-            y.data[i] = rows->type == AT_F16 ? at_f32_of_f16(h) : at_f32_of_bf16(h);
-        }
-    }
-    end(x, AT_OP_ADD, start, 0);
+    const at_kernels *kernels = at_kernels_get();
+    if (rows->type == AT_F32) memcpy(y.data, src, n * k * sizeof(float));
+    else (rows->type == AT_F16 ? kernels->f32_of_f16 : kernels->f32_of_bf16)(n * k, src, y.data);
+    end(x, AT_OP_COPY, start, 0);
 }
 
 void at_copy_to(at_exec *x, at_tensor in, at_tensor y)
 {
     double start = 0;
-    if (!begin(x, AT_OP_ADD, at_rows(in) == at_rows(y) && at_cols(in) == at_cols(y), &start)) return;
+    if (!begin(x, AT_OP_COPY, at_rows(in) == at_rows(y) && at_cols(in) == at_cols(y), &start)) return;
     for (size_t r = 0; r < at_rows(in); r++)
         memcpy(y.data + r * y.ld, in.data + r * in.ld, at_cols(in) * sizeof(float));
-    end(x, AT_OP_ADD, start, 0);
+    end(x, AT_OP_COPY, start, 0);
 }
 
 void at_add_to(at_exec *x, at_tensor a, at_tensor b, at_tensor y)

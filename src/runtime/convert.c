@@ -7,6 +7,7 @@
 #include "base/half.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "kernels/kernels.h"
 #include "models/swin_tables.h"
 
 #include <pthread.h>
@@ -167,12 +168,10 @@ static void put_floats(at_gguf_writer *g, const float *v, size_t n, at_dtype typ
         at_gguf_data(g, v, n * sizeof *v);
         return;
     }
+    const at_kernels *kernels = at_kernels_get();
     for (size_t first = 0; first < n; first += CHUNK) {
         const size_t m = at_min_size(CHUNK, n - first);
-        if (type == AT_F16)
-            for (size_t i = 0; i < m; i++) half[i] = at_f16_of_f32(v[first + i]);
-        else
-            for (size_t i = 0; i < m; i++) half[i] = at_bf16_of_f32(v[first + i]);
+        (type == AT_F16 ? kernels->f16_of_f32 : kernels->bf16_of_f32)(m, v + first, half);
         at_gguf_data(g, half, m * sizeof *half);
     }
 }
