@@ -195,6 +195,31 @@ static int tag_ids(const at_model *m, const char *option, const char *list, size
     return code;
 }
 
+/* The tags to compute: --only without --exclude-tags. *ids NULL: all. */
+static int wanted_tags(const cli_options *o, const at_model *m, size_t **ids, size_t *n)
+{
+    int code = o->only ? tag_ids(m, "only", o->only, ids, n) : 0;
+    if (code || !o->exclude_tags) return code;
+    size_t *gone = NULL, n_gone = 0;
+    code = tag_ids(m, "exclude-tags", o->exclude_tags, &gone, &n_gone);
+    const size_t all = o->only ? *n : at_model_tags(m);
+    size_t *left = code ? NULL : calloc(all + 1, sizeof *left);
+    if (!code && !left) code = 6;
+    size_t k = 0;
+    for (size_t i = 0; left && i < all; i++) {
+        const size_t id = o->only ? (*ids)[i] : i;
+        bool out = false;
+        for (size_t j = 0; j < n_gone; j++) out |= gone[j] == id;
+        if (!out) left[k++] = id;
+    }
+    free(gone);
+    if (!left) return code;
+    free(*ids);
+    *ids = left;
+    *n = k;
+    return 0;
+}
+
 static int writer_options(const cli_options *o, const cli_output *out, at_writer_options *w)
 {
     const char *locale = getenv("LC_ALL");
@@ -294,6 +319,22 @@ static void summary(const run *r, const tally *t)
     fprintf(stderr, "%zu tagged, %zu failed, 0 skipped in %.1fs (%.1f img/s)\n", t->ok, t->failed, past, past > 0 ? (double)(t->ok + t->failed) / past : 0);
 }
 
+/* Starts the decoding threads, tags, and stops them. */
+static int run_threads(run *r, int wanted, at_session *s, at_writer *w, tally *t)
+{
+    pthread_t threads[DECODERS_MAX];
+    int started = 0;
+    while (started < wanted && pthread_create(&threads[started], NULL, decoder, r) == 0) started++;
+    const int code = started ? tag_all(r, s, w, t) : cli_usage("no thread could be made");
+    pthread_mutex_lock(&r->lock);
+    r->stop = true;
+    pthread_cond_broadcast(&r->changed);
+    pthread_mutex_unlock(&r->lock);
+    for (int i = 0; i < started; i++) (void)pthread_join(threads[i], NULL);
+    release(r, 0, RING); // what was decoded and not used
+    return code;
+}
+
 int cmd_tag(const cli_options *o, char **inputs, size_t n)
 {
     run r = {.o = o, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
@@ -312,26 +353,13 @@ int cmd_tag(const cli_options *o, char **inputs, size_t n)
     if (code == 0) code = cli_open_model(o, &model);
     r.model = model;
     if (code == 0) code = threshold_options(o, model, &to, &own);
-    if (code == 0 && o->only) code = tag_ids(model, "only", o->only, &only, &n_only);
-    if (code == 0 && o->exclude_tags) { // the others are what is left to compute
-        size_t *out_ids = NULL, n_out = 0, total = at_model_tags(model);
-        code = tag_ids(model, "exclude-tags", o->exclude_tags, &out_ids, &n_out);
-        size_t *left = calloc(total + 1, sizeof *left), k = 0;
-        for (size_t i = 0; left && i < (only ? n_only : total); i++) {
-            const size_t id = only ? only[i] : i;
-            bool gone = false;
-            for (size_t j = 0; j < n_out; j++) gone |= out_ids[j] == id;
-            if (!gone) left[k++] = id;
-        }
-        free(only);
-        free(out_ids);
-        only = left;
-        n_only = k;
-    }
+    if (code == 0) code = wanted_tags(o, model, &only, &n_only);
     if (code == 0 && o->dry_run) {
         for (size_t i = 0; i < r.files.n; i++) puts(r.files.paths[i]);
         cli_files_free(&r.files);
         at_model_close(model);
+        free(only);
+        free(own);
         return 0;
     }
     int wanted = (int)(o->threads ? o->threads : at_cpu_count());
@@ -348,18 +376,8 @@ int cmd_tag(const cli_options *o, char **inputs, size_t n)
     if (code == 0) {
         (void)signal(SIGINT, on_interrupt);
         (void)signal(SIGPIPE, SIG_IGN);
-        pthread_t threads[DECODERS_MAX];
-        int started = 0;
-        while (started < wanted && pthread_create(&threads[started], NULL, decoder, &r) == 0) started++;
         tally t = {.start = cli_seconds(), .bar = isatty(STDERR_FILENO) && r.files.n > 1};
-        if (started == 0) code = cli_usage("no thread could be made");
-        else code = tag_all(&r, session, writer, &t);
-        pthread_mutex_lock(&r.lock);
-        r.stop = true;
-        pthread_cond_broadcast(&r.changed);
-        pthread_mutex_unlock(&r.lock);
-        for (int i = 0; i < started; i++) (void)pthread_join(threads[i], NULL);
-        release(&r, 0, RING); // what was decoded and not used
+        code = run_threads(&r, wanted, session, writer, &t);
         if (code == 0 && at_writer_finish(writer, &err) != AT_OK) code = errno == EPIPE ? 141 : cli_fail(&err);
         show(&r, &t, true);
         if (code == 0 && interrupted) code = 130;
@@ -367,7 +385,7 @@ int cmd_tag(const cli_options *o, char **inputs, size_t n)
         if (code == 0 && t.failed) code = 1;
     }
     at_writer_close(writer);
-    const int closed = cli_output_close(&out, code <= 1);
+    const int closed = cli_output_close(&out, code <= 1 || code == 130); // an interrupted document is whole too
     at_session_close(session);
     for (int i = 0; i < DECODERS_MAX; i++) at_session_close(r.own[i]);
     at_model_close(model);

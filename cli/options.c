@@ -38,7 +38,7 @@ static const struct option_row {
     {"hidden", 0, FLAG, AT(hidden), "tag", NULL, "also files and folders whose name begins with ."},
     {"files-from", 0, TEXT, AT(files_from), "tag", "FILE|-", "read paths from a file, one a line"},
     {"threads", 'j', NUMBER, AT(threads), "tag inspect bench", "N", "threads (default: the processors this process may use)"},
-    {"batch", 'b', NUMBER, AT(batch), "tag bench", "N", "pictures in one forward pass (default 1; small models 4)"},
+    {"batch", 'b', NUMBER, AT(batch), "tag bench", "N", "pictures in one forward pass (default 1; a small model: each thread tags its own)"},
     {"output", 'o', TEXT, AT(output), "tag", "FILE", "write there, whole or not at all (default: stdout)"},
     {"dry-run", 'n', FLAG, AT(dry_run), "tag", NULL, "list the pictures, tag none"},
     {"device", 0, TEXT, AT(device), "tag inspect bench", "auto|cpu", "where to compute"},

@@ -20,5 +20,8 @@ for h in include/anytag/*.h include/anytag.h; do
         echo "#include \"${h#include/}\"" | gcc -Iinclude -x $lang -Wall -Wextra -fsyntax-only - || say "$h is not self-contained ($lang)"
     done
 done
+if command -v clang-format >/dev/null; then
+    git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror 2>/dev/null || say "clang-format would change something (make format)"
+fi
 [ $bad = 0 ] && echo "check: clean"
 exit $bad
