@@ -9,15 +9,17 @@
 
 /* Every option's value; one row of options.c writes each. */
 typedef struct cli_options {
-    const char *model, *format, *lang, *threshold, *thresholds, *only, *exclude_tags, *output, *color, *progress, *device, *precision;
+    const char *model, *format, *lang, *threshold, *thresholds, *only, *exclude_tags, *output,
+        *color, *progress, *device, *precision;
     const char *official, *model_config, *tags, *tags_zh, *type, *arch, *name, *dump, *files_from;
     long top, threads, batch, max_pixels_m, max_bytes_m, max_depth, repeat, warmup;
-    bool all_scores, official_pixels, no_rotate, quiet, verbose, no_recursive, hidden, scores, null_ends, bom, excel, dry_run, stats, tag_list, json, help,
-        version, system, no_sha256;
+    bool all_scores, official_pixels, no_rotate, quiet, verbose, no_recursive, hidden, scores,
+        null_ends, bom, excel, dry_run, stats, tag_list, json, help, version, system, no_sha256;
 } cli_options;
 
 /* Parses options and inputs anywhere; `inputs` points into argv. 0, or the exit code after a message. */
-int cli_parse(int argc, char **argv, const char *command, cli_options *o, char ***inputs, size_t *n_inputs);
+int cli_parse(int argc, char **argv, const char *command, cli_options *o, char ***inputs,
+              size_t *n_inputs);
 void cli_print_options(FILE *to, const char *command);
 
 int cmd_tag(const cli_options *o, char **inputs, size_t n);

@@ -59,7 +59,8 @@ static at_status read_stdin(const at_image_options *io, at_image **image, at_err
         if (!more) break;
         data = more;
     }
-    const at_status status = at_image_decode(data ? data : "", data ? n : 0, "stdin", io, image, err);
+    const at_status status = at_image_decode(data ? data : "", data ? n : 0, "stdin", io, image,
+                                             err);
     free(data);
     return status;
 }
@@ -69,7 +70,9 @@ static void decode(run *r, size_t i, at_session *own)
     item *it = &r->ring[i % RING];
     const double start = cli_seconds();
     const char *path = r->files.paths[i];
-    const at_status status = strcmp(path, "-") == 0 ? read_stdin(&r->io, &it->image, &it->error) : at_image_read(path, &r->io, &it->image, &it->error);
+    const at_status status = strcmp(path, "-") == 0
+                                 ? read_stdin(&r->io, &it->image, &it->error)
+                                 : at_image_read(path, &r->io, &it->image, &it->error);
     if (status == AT_OK) (void)at_pixels_prepare(r->model, it->image, &it->pixels, &it->error);
     it->decode_ms = (cli_seconds() - start) * 1e3;
     if (!own || !it->pixels) return;
@@ -104,7 +107,8 @@ static void *decoder(void *user)
 static void wait_for(run *r, size_t i)
 {
     pthread_mutex_lock(&r->lock);
-    while (r->ring[i % RING].state != READY) pthread_cond_wait(&r->changed, &r->lock);
+    while (r->ring[i % RING].state != READY)
+        pthread_cond_wait(&r->changed, &r->lock);
     pthread_mutex_unlock(&r->lock);
 }
 
@@ -125,7 +129,8 @@ static void release(run *r, size_t first, size_t n)
 
 /* --- options -------------------------------------------------------------------------------------------- */
 
-static int threshold_options(const cli_options *o, const at_model *m, at_tag_options *t, float **own)
+static int threshold_options(const cli_options *o, const at_model *m, at_tag_options *t,
+                             float **own)
 {
     const char *s = o->threshold ? o->threshold : "auto";
     char *end;
@@ -133,17 +138,21 @@ static int threshold_options(const cli_options *o, const at_model *m, at_tag_opt
         t->threshold = s[4] ? strtof(s + 4, &end) : 0;
         t->threshold_mode = s[4] ? AT_THRESHOLD_SHIFT : AT_THRESHOLD_OWN;
         if (s[4] && (*end || end == s + 4 || !(t->threshold >= -1 && t->threshold <= 1)))
-            return cli_usage("--threshold: \"%.40s\" is not auto+D with D in -1..1; use 0.68, auto, or auto+0.05", s);
+            return cli_usage(
+                "--threshold: \"%.40s\" is not auto+D with D in -1..1; use 0.68, auto, or auto+0.05",
+                s);
     } else {
         t->threshold = strtof(s, &end);
         t->threshold_mode = AT_THRESHOLD_ONE;
         if (*end || end == s || !(t->threshold >= 0 && t->threshold <= 1))
-            return cli_usage("--threshold: \"%.40s\" is outside 0..1; use 0.68, auto, or auto+0.05", s);
+            return cli_usage("--threshold: \"%.40s\" is outside 0..1; use 0.68, auto, or auto+0.05",
+                             s);
     }
     t->top = (int)o->top;
     if (!o->thresholds) return 0;
     FILE *f = fopen(o->thresholds, "rb");
-    if (!f) return cli_usage("--thresholds: %s cannot be read (%s)", o->thresholds, strerror(errno));
+    if (!f)
+        return cli_usage("--thresholds: %s cannot be read (%s)", o->thresholds, strerror(errno));
     const size_t n = at_model_tags(m);
     *own = calloc(n, sizeof **own);
     size_t got = 0;
@@ -151,7 +160,9 @@ static int threshold_options(const cli_options *o, const at_model *m, at_tag_opt
         if (got < n) (*own)[got] = v;
     }
     (void)fclose(f);
-    if (got != n) return cli_usage("--thresholds: %s has %zu numbers, the model %zu tags", o->thresholds, got, n);
+    if (got != n)
+        return cli_usage("--thresholds: %s has %zu numbers, the model %zu tags", o->thresholds, got,
+                         n);
     t->thresholds = *own;
     return 0;
 }
@@ -162,7 +173,8 @@ static int tag_ids(const at_model *m, const char *option, const char *list, size
     char *text = NULL;
     size_t size = 0;
     FILE *f = list[0] == '@' ? fopen(list + 1, "rb") : NULL;
-    if (list[0] == '@' && !f) return cli_usage("--%s: %s cannot be read (%s)", option, list + 1, strerror(errno));
+    if (list[0] == '@' && !f)
+        return cli_usage("--%s: %s cannot be read (%s)", option, list + 1, strerror(errno));
     if (f) {
         size_t cap = 1 << 20;
         text = calloc(1, cap + 1);
@@ -176,9 +188,12 @@ static int tag_ids(const at_model *m, const char *option, const char *list, size
     *n = 0;
     int code = text && *ids ? 0 : 6;
     char *save = NULL;
-    for (char *name = code ? NULL : strtok_r(text, f ? "\r\n" : ",", &save); name && !code; name = strtok_r(NULL, f ? "\r\n" : ",", &save)) {
-        while (isspace((unsigned char)*name)) name++;
-        for (char *end = name + strlen(name); end > name && isspace((unsigned char)end[-1]);) *--end = 0;
+    for (char *name = code ? NULL : strtok_r(text, f ? "\r\n" : ",", &save); name && !code;
+         name = strtok_r(NULL, f ? "\r\n" : ",", &save)) {
+        while (isspace((unsigned char)*name))
+            name++;
+        for (char *end = name + strlen(name); end > name && isspace((unsigned char)end[-1]);)
+            *--end = 0;
         if (!*name) continue;
         const long id = at_model_find_tag(m, name);
         if (id >= 0) {
@@ -188,7 +203,9 @@ static int tag_ids(const at_model *m, const char *option, const char *list, size
         size_t near[3];
         const size_t k = at_model_nearest_tags(m, name, near, 3);
         char hint[256] = "";
-        for (size_t i = 0; i < k; i++) (void)snprintf(hint + strlen(hint), sizeof hint - strlen(hint), "%s%s", i ? ", " : "; nearest: ", at_model_tag(m, near[i], "en"));
+        for (size_t i = 0; i < k; i++)
+            (void)snprintf(hint + strlen(hint), sizeof hint - strlen(hint), "%s%s",
+                           i ? ", " : "; nearest: ", at_model_tag(m, near[i], "en"));
         code = cli_usage("unknown tag \"%.60s\" in --%s%s", name, option, hint);
     }
     free(text);
@@ -209,7 +226,8 @@ static int wanted_tags(const cli_options *o, const at_model *m, size_t **ids, si
     for (size_t i = 0; left && i < all; i++) {
         const size_t id = o->only ? (*ids)[i] : i;
         bool out = false;
-        for (size_t j = 0; j < n_gone; j++) out |= gone[j] == id;
+        for (size_t j = 0; j < n_gone; j++)
+            out |= gone[j] == id;
         if (!out) left[k++] = id;
     }
     free(gone);
@@ -225,13 +243,20 @@ static int writer_options(const cli_options *o, const cli_output *out, at_writer
     const char *locale = getenv("LC_ALL");
     if (!locale || !*locale) locale = getenv("LC_MESSAGES");
     if (!locale || !*locale) locale = getenv("LANG");
-    *w = (at_writer_options){.struct_size = sizeof *w, .scores = o->scores, .all_scores = o->all_scores, .null_ends = o->null_ends, .bom = o->bom, .excel = o->excel};
+    *w = (at_writer_options){.struct_size = sizeof *w,
+                             .scores = o->scores,
+                             .all_scores = o->all_scores,
+                             .null_ends = o->null_ends,
+                             .bom = o->bom,
+                             .excel = o->excel};
     w->lang = o->lang ? o->lang : locale && strncmp(locale, "zh", 2) == 0 ? "zh" : "en";
     if (strcmp(w->lang, "en") != 0 && strcmp(w->lang, "zh") != 0 && strcmp(w->lang, "en,zh") != 0)
         return cli_usage("--lang: \"%.40s\" is none of en, zh, en,zh", w->lang);
     struct winsize size = {0};
     if (!out->path && isatty(STDOUT_FILENO)) {
-        w->terminal_width = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 80;
+        w->terminal_width = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col
+                                ? size.ws_col
+                                : 80;
         w->color = cli_color(o, stdout);
         w->unicode = locale && strcasestr(locale, "utf") != NULL;
     }
@@ -251,25 +276,36 @@ static void show(const run *r, tally *t, bool last)
     const double now = cli_seconds(), past = now - t->start;
     const char *mode = r->o->progress ? r->o->progress : "auto";
     const bool json = strcmp(mode, "json") == 0, plain = strcmp(mode, "plain") == 0;
-    if (r->o->quiet || strcmp(mode, "none") == 0 || (!json && !plain && !t->bar) || now - t->shown < (json ? 0.5 : plain ? 30 : 0.1)) {
+    if (r->o->quiet || strcmp(mode, "none") == 0 || (!json && !plain && !t->bar) ||
+        now - t->shown < (json    ? 0.5
+                          : plain ? 30
+                                  : 0.1)) {
         if (!(last && t->bar)) return;
     }
     t->shown = now;
     const size_t done = t->ok + t->failed;
-    const double rate = past > 0 ? (double)done / past : 0, eta = rate > 0 ? (double)(r->files.n - done) / rate : 0;
+    const double rate = past > 0 ? (double)done / past : 0,
+                 eta = rate > 0 ? (double)(r->files.n - done) / rate : 0;
     if (json) {
-        fprintf(stderr, "{\"event\":\"progress\",\"done\":%zu,\"total\":%zu,\"failed\":%zu,\"rate\":%.1f,\"eta_s\":%.0f}\n", done, r->files.n, t->failed, rate, eta);
+        fprintf(
+            stderr,
+            "{\"event\":\"progress\",\"done\":%zu,\"total\":%zu,\"failed\":%zu,\"rate\":%.1f,\"eta_s\":%.0f}\n",
+            done, r->files.n, t->failed, rate, eta);
         return;
     }
-    if (last) fputs("\r\033[K", stderr);
-    else fprintf(stderr, "%stag  %zu/%zu  %zu%%  %.1f img/s  ETA %dm%02ds  %zu failed%s", plain ? "" : "\r\033[K", done, r->files.n, done * 100 / r->files.n, rate,
-                 (int)(eta / 60), (int)eta % 60, t->failed, plain ? "\n" : "");
+    if (last)
+        fputs("\r\033[K", stderr);
+    else
+        fprintf(stderr, "%stag  %zu/%zu  %zu%%  %.1f img/s  ETA %dm%02ds  %zu failed%s",
+                plain ? "" : "\r\033[K", done, r->files.n, done * 100 / r->files.n, rate,
+                (int)(eta / 60), (int)eta % 60, t->failed, plain ? "\n" : "");
 }
 
 /* `s` NULL: the decoding threads tag. */
 static int tag_all(run *r, at_session *s, at_writer *w, tally *t)
 {
-    const size_t batch = r->o->batch ? (size_t)(r->o->batch < RING / 2 ? r->o->batch : RING / 2) : 1;
+    const size_t batch = r->o->batch ? (size_t)(r->o->batch < RING / 2 ? r->o->batch : RING / 2)
+                                     : 1;
     for (size_t i = 0; i < r->files.n && !interrupted;) {
         const at_pixels *pixels[RING];
         size_t which[RING], n = 0, end = i;
@@ -290,18 +326,30 @@ static int tag_all(run *r, at_session *s, at_writer *w, tally *t)
         int code = 0;
         for (size_t f = i, k = 0; f < end; f++) {
             const item *it = &r->ring[f % RING];
-            at_tags *const one = k < n && which[k] == f ? tags[k++] : NULL, *const got = s ? one : it->tags;
+            at_tags *const one = k < n && which[k] == f ? tags[k++] : NULL, *const got =
+                                                                                s ? one : it->tags;
             const char *path = r->files.paths[f], *slash = strrchr(path, '/');
             const bool stream = strcmp(path, "-") == 0;
-            const at_record rec = {.struct_size = sizeof rec, .name = stream ? "stdin" : slash ? slash + 1 : path, .path = stream ? NULL : path, .model = r->model,
-                                   .image = got ? it->image : NULL, .tags = got, .error = got ? NULL : &it->error, .decode_ms = it->decode_ms, .total_ms = it->decode_ms + it->tag_ms + ms};
+            const at_record rec = {.struct_size = sizeof rec,
+                                   .name = stream  ? "stdin"
+                                           : slash ? slash + 1
+                                                   : path,
+                                   .path = stream ? NULL : path,
+                                   .model = r->model,
+                                   .image = got ? it->image : NULL,
+                                   .tags = got,
+                                   .error = got ? NULL : &it->error,
+                                   .decode_ms = it->decode_ms,
+                                   .total_ms = it->decode_ms + it->tag_ms + ms};
             if (!got) {
                 show(r, t, true);
                 (void)cli_fail(&it->error);
                 t->failed++;
-            } else t->ok++;
+            } else
+                t->ok++;
             at_error err = {0};
-            if (code == 0 && at_writer_add(w, &rec, &err) != AT_OK) code = errno == EPIPE ? 141 : cli_fail(&err);
+            if (code == 0 && at_writer_add(w, &rec, &err) != AT_OK)
+                code = errno == EPIPE ? 141 : cli_fail(&err);
             at_tags_free(one);
         }
         release(r, i, end - i);
@@ -316,7 +364,8 @@ static void summary(const run *r, const tally *t)
 {
     if (r->files.n < 2 || (r->o->quiet && !t->failed)) return;
     const double past = cli_seconds() - t->start;
-    fprintf(stderr, "%zu tagged, %zu failed, 0 skipped in %.1fs (%.1f img/s)\n", t->ok, t->failed, past, past > 0 ? (double)(t->ok + t->failed) / past : 0);
+    fprintf(stderr, "%zu tagged, %zu failed, 0 skipped in %.1fs (%.1f img/s)\n", t->ok, t->failed,
+            past, past > 0 ? (double)(t->ok + t->failed) / past : 0);
 }
 
 /* Starts the decoding threads, tags, and stops them. */
@@ -324,13 +373,15 @@ static int run_threads(run *r, int wanted, at_session *s, at_writer *w, tally *t
 {
     pthread_t threads[DECODERS_MAX];
     int started = 0;
-    while (started < wanted && pthread_create(&threads[started], NULL, decoder, r) == 0) started++;
+    while (started < wanted && pthread_create(&threads[started], NULL, decoder, r) == 0)
+        started++;
     const int code = started ? tag_all(r, s, w, t) : cli_usage("no thread could be made");
     pthread_mutex_lock(&r->lock);
     r->stop = true;
     pthread_cond_broadcast(&r->changed);
     pthread_mutex_unlock(&r->lock);
-    for (int i = 0; i < started; i++) (void)pthread_join(threads[i], NULL);
+    for (int i = 0; i < started; i++)
+        (void)pthread_join(threads[i], NULL);
     release(r, 0, RING); // what was decoded and not used
     return code;
 }
@@ -338,8 +389,11 @@ static int run_threads(run *r, int wanted, at_session *s, at_writer *w, tally *t
 int cmd_tag(const cli_options *o, char **inputs, size_t n)
 {
     run r = {.o = o, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-    r.io = (at_image_options){.struct_size = sizeof r.io, .max_pixels = (uint64_t)o->max_pixels_m * 1000000, .max_bytes = (uint64_t)o->max_bytes_m << 20,
-                              .keep_rotated = o->no_rotate, .official_pixels = o->official_pixels};
+    r.io = (at_image_options){.struct_size = sizeof r.io,
+                              .max_pixels = (uint64_t)o->max_pixels_m * 1000000,
+                              .max_bytes = (uint64_t)o->max_bytes_m << 20,
+                              .keep_rotated = o->no_rotate,
+                              .official_pixels = o->official_pixels};
     int code = cli_files_find(&r.files, o, inputs, n);
     at_model *model = NULL;
     at_session *session = NULL;
@@ -355,7 +409,8 @@ int cmd_tag(const cli_options *o, char **inputs, size_t n)
     if (code == 0) code = threshold_options(o, model, &to, &own);
     if (code == 0) code = wanted_tags(o, model, &only, &n_only);
     if (code == 0 && o->dry_run) {
-        for (size_t i = 0; i < r.files.n; i++) puts(r.files.paths[i]);
+        for (size_t i = 0; i < r.files.n; i++)
+            puts(r.files.paths[i]);
         cli_files_free(&r.files);
         at_model_close(model);
         free(only);
@@ -364,30 +419,41 @@ int cmd_tag(const cli_options *o, char **inputs, size_t n)
     }
     int wanted = (int)(o->threads ? o->threads : at_cpu_count());
     if (wanted > DECODERS_MAX) wanted = DECODERS_MAX;
-    const bool small = code == 0 && at_model_parameters(model) < SMALL && r.files.n > 1 && !o->batch;
-    const at_session_options so = {.struct_size = sizeof so, .threads = small ? 1 : (int)o->threads, .max_batch = (int)o->batch, .only = only, .n_only = n_only};
+    const bool small = code == 0 && at_model_parameters(model) < SMALL && r.files.n > 1 &&
+                       !o->batch;
+    const at_session_options so = {.struct_size = sizeof so,
+                                   .threads = small ? 1 : (int)o->threads,
+                                   .max_batch = (int)o->batch,
+                                   .only = only,
+                                   .n_only = n_only};
     for (int i = 0; i < (small ? wanted : 1) && code == 0; i++) {
-        if (at_session_open(model, &so, small ? &r.own[i] : &session, &err) != AT_OK) code = cli_fail(&err);
+        if (at_session_open(model, &so, small ? &r.own[i] : &session, &err) != AT_OK)
+            code = cli_fail(&err);
     }
     r.to = &to;
     if (code == 0) code = cli_output_open(&out, o->output);
     if (code == 0) code = writer_options(o, &out, &wo);
-    if (code == 0 && at_writer_open(o->format ? o->format : "text", &wo, cli_output_write, &out, &writer, &err) != AT_OK) code = cli_fail(&err);
+    if (code == 0 && at_writer_open(o->format ? o->format : "text", &wo, cli_output_write, &out,
+                                    &writer, &err) != AT_OK)
+        code = cli_fail(&err);
     if (code == 0) {
         (void)signal(SIGINT, on_interrupt);
         (void)signal(SIGPIPE, SIG_IGN);
         tally t = {.start = cli_seconds(), .bar = isatty(STDERR_FILENO) && r.files.n > 1};
         code = run_threads(&r, wanted, session, writer, &t);
-        if (code == 0 && at_writer_finish(writer, &err) != AT_OK) code = errno == EPIPE ? 141 : cli_fail(&err);
+        if (code == 0 && at_writer_finish(writer, &err) != AT_OK)
+            code = errno == EPIPE ? 141 : cli_fail(&err);
         show(&r, &t, true);
         if (code == 0 && interrupted) code = 130;
         if (code == 0 || code == 130) summary(&r, &t);
         if (code == 0 && t.failed) code = 1;
     }
     at_writer_close(writer);
-    const int closed = cli_output_close(&out, code <= 1 || code == 130); // an interrupted document is whole too
+    const int closed = cli_output_close(
+        &out, code <= 1 || code == 130); // an interrupted document is whole too
     at_session_close(session);
-    for (int i = 0; i < DECODERS_MAX; i++) at_session_close(r.own[i]);
+    for (int i = 0; i < DECODERS_MAX; i++)
+        at_session_close(r.own[i]);
     at_model_close(model);
     cli_files_free(&r.files);
     free(only);

@@ -51,28 +51,40 @@ double cli_seconds(void)
 
 int cli_open_model(const cli_options *o, at_model **model)
 {
-    const char *env = getenv("ANYTAG_MODEL"), *path = o->model ? o->model : env && *env ? env : NULL;
+    const char *env = getenv("ANYTAG_MODEL"), *path = o->model      ? o->model
+                                                      : env && *env ? env
+                                                                    : NULL;
     if (o->device && strcmp(o->device, "auto") != 0 && strcmp(o->device, "cpu") != 0) {
         at_error err = {.status = AT_E_DEVICE_NOT_AVAILABLE};
-        (void)snprintf(err.text, sizeof err.text, "--device: \"%.40s\" is not available in this build; use cpu", o->device);
+        (void)snprintf(err.text, sizeof err.text,
+                       "--device: \"%.40s\" is not available in this build; use cpu", o->device);
         return cli_fail(&err);
     }
     at_error err = {0};
-    const at_model_options mo = {.struct_size = sizeof mo, .threads = (int)o->threads, .log = cli_log, .log_user = (void *)(size_t)o};
+    const at_model_options mo = {.struct_size = sizeof mo,
+                                 .threads = (int)o->threads,
+                                 .log = cli_log,
+                                 .log_user = (void *)(size_t)o};
     if (at_model_open(path, &mo, model, &err) != AT_OK) return cli_fail(&err);
-    if (o->precision && strcmp(o->precision, "auto") != 0 && strcmp(o->precision, at_model_precision(*model)) != 0) {
-        const int code = cli_usage("--precision: the model is stored as %s; convert it: anytag convert IN OUT --type %.10s", at_model_precision(*model), o->precision);
+    if (o->precision && strcmp(o->precision, "auto") != 0 &&
+        strcmp(o->precision, at_model_precision(*model)) != 0) {
+        const int code = cli_usage(
+            "--precision: the model is stored as %s; convert it: anytag convert IN OUT --type %.10s",
+            at_model_precision(*model), o->precision);
         at_model_close(*model);
         return code;
     }
-    if (o->verbose) fprintf(stderr, "anytag: model %s (%s)\n", at_model_name(*model), path ? path : "in the box");
+    if (o->verbose)
+        fprintf(stderr, "anytag: model %s (%s)\n", at_model_name(*model),
+                path ? path : "in the box");
     return 0;
 }
 
 static int output_failed(const char *path)
 {
     at_error err = {.status = errno == ENOSPC ? AT_E_DISK_FULL : AT_E_OUTPUT_FAILED};
-    (void)snprintf(err.text, sizeof err.text, "%s: cannot be written (%s)", path ? path : "stdout", strerror(errno));
+    (void)snprintf(err.text, sizeof err.text, "%s: cannot be written (%s)", path ? path : "stdout",
+                   strerror(errno));
     return cli_fail(&err);
 }
 
@@ -95,7 +107,8 @@ at_status cli_output_write(void *user, const void *data, size_t size, at_error *
     if (fwrite(data, 1, size, out->file) == size && fflush(out->file) == 0) return AT_OK;
     if (err) {
         err->status = errno == ENOSPC ? AT_E_DISK_FULL : AT_E_OUTPUT_FAILED;
-        (void)snprintf(err->text, sizeof err->text, "%s: cannot be written (%s)", out->path ? out->path : "stdout", strerror(errno));
+        (void)snprintf(err->text, sizeof err->text, "%s: cannot be written (%s)",
+                       out->path ? out->path : "stdout", strerror(errno));
         return err->status;
     }
     return AT_E_OUTPUT_FAILED;

@@ -9,7 +9,8 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-static const char *const endings[] = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif"};
+static const char *const endings[] = {".jpg", ".jpeg", ".jpe",  ".jfif", ".png",  ".webp", ".gif",
+                                      ".bmp", ".tif",  ".tiff", ".heic", ".heif", ".avif"};
 static const char *const skipped[] = {"@eaDir", "#recycle", "lost+found"};
 
 static bool picture_name(const char *name)
@@ -59,7 +60,8 @@ static void walk(cli_files *f, const cli_options *o, const char *dir, long depth
             (void)snprintf(path, size, "%s%s%s", dir, len && dir[len - 1] == '/' ? "" : "/", name);
             struct stat st; // symbolic links to folders are not followed: no loops
             if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
-                if (!o->no_recursive && depth < (o->max_depth ? o->max_depth : 64)) walk(f, o, path, depth + 1);
+                if (!o->no_recursive && depth < (o->max_depth ? o->max_depth : 64))
+                    walk(f, o, path, depth + 1);
             } else {
                 f->looked++;
                 if (picture_name(name)) (void)add(f, path);
@@ -80,7 +82,8 @@ static int name_one(cli_files *f, const cli_options *o, const char *path)
     }
     glob_t g = {0};
     if (stat(path, &st) != 0 && strpbrk(path, "*?[") && glob(path, 0, NULL, &g) == 0) {
-        for (size_t i = 0; i < g.gl_pathc; i++) (void)add(f, g.gl_pathv[i]);
+        for (size_t i = 0; i < g.gl_pathc; i++)
+            (void)add(f, g.gl_pathv[i]);
         globfree(&g);
         return 0;
     }
@@ -108,18 +111,23 @@ int cli_files_find(cli_files *f, const cli_options *o, char **inputs, size_t n)
 {
     *f = (cli_files){0};
     int code = 0;
-    for (size_t i = 0; i < n && code == 0; i++) code = name_one(f, o, inputs[i]);
+    for (size_t i = 0; i < n && code == 0; i++)
+        code = name_one(f, o, inputs[i]);
     if (code == 0 && o->files_from) code = from_list(f, o, o->files_from);
     if (code) return code;
-    if (n == 0 && !o->files_from) return cli_usage("no pictures named; give files or folders, - for one picture on stdin, or --files-from -");
+    if (n == 0 && !o->files_from)
+        return cli_usage(
+            "no pictures named; give files or folders, - for one picture on stdin, or --files-from -");
     if (f->n) return 0;
     at_error err = {.status = AT_E_NO_INPUT};
-    (void)snprintf(err.text, sizeof err.text, "no images in %s (%zu files looked at)", n ? inputs[0] : o->files_from, f->looked);
+    (void)snprintf(err.text, sizeof err.text, "no images in %s (%zu files looked at)",
+                   n ? inputs[0] : o->files_from, f->looked);
     return cli_fail(&err);
 }
 
 void cli_files_free(cli_files *f)
 {
-    for (size_t i = 0; i < f->n; i++) free(f->paths[i]);
+    for (size_t i = 0; i < f->n; i++)
+        free(f->paths[i]);
     free(f->paths);
 }

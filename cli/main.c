@@ -9,13 +9,20 @@ static const struct command {
     int (*run)(const cli_options *o, char **inputs, size_t n);
 } commands[] = {
     {"tag", "tag [OPTIONS] FILE|DIR|GLOB|-...", "tags of pictures",
-     "  anytag tag photo.jpg\n  anytag tag -l en,zh -f html -o sheet.html photos/\n  anytag tag -m ram.gguf -t auto+0.05 -f jsonl photos/ > tags.jsonl\n  curl ... | anytag tag -\n", cmd_tag},
-    {"convert", "convert [OPTIONS] IN OUT", "an official checkpoint (.pth), safetensors, or a model, to a model file",
-     "  anytag convert ram_swin_large_14m.pth ram.gguf --official recognize-anything --type f16\n", cmd_convert},
-    {"info", "info [MODEL]", "what a model is", "  anytag info\n  anytag info --tag-list ram.gguf\n", cmd_info},
-    {"inspect", "inspect FILE | inspect -m MODEL --dump DIR IMAGE", "keys and tensors of a file; stages of a forward pass",
-     "  anytag inspect ram_swin_large_14m.pth\n  anytag inspect -m ram.gguf --dump stages photo.jpg\n", cmd_inspect},
-    {"bench", "bench [OPTIONS] FILE...", "how fast, and where the time goes", "  anytag bench -m ram.gguf photo.jpg\n", cmd_bench},
+     "  anytag tag photo.jpg\n  anytag tag -l en,zh -f html -o sheet.html photos/\n  anytag tag -m ram.gguf -t auto+0.05 -f jsonl photos/ > tags.jsonl\n  curl ... | anytag tag -\n",
+     cmd_tag},
+    {"convert", "convert [OPTIONS] IN OUT",
+     "an official checkpoint (.pth), safetensors, or a model, to a model file",
+     "  anytag convert ram_swin_large_14m.pth ram.gguf --official recognize-anything --type f16\n",
+     cmd_convert},
+    {"info", "info [MODEL]", "what a model is",
+     "  anytag info\n  anytag info --tag-list ram.gguf\n", cmd_info},
+    {"inspect", "inspect FILE | inspect -m MODEL --dump DIR IMAGE",
+     "keys and tensors of a file; stages of a forward pass",
+     "  anytag inspect ram_swin_large_14m.pth\n  anytag inspect -m ram.gguf --dump stages photo.jpg\n",
+     cmd_inspect},
+    {"bench", "bench [OPTIONS] FILE...", "how fast, and where the time goes",
+     "  anytag bench -m ram.gguf photo.jpg\n", cmd_bench},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -25,9 +32,14 @@ static const char exit_codes[] =
 
 static void overview(FILE *to)
 {
-    fputs("anytag tags pictures on your own machine: Recognize Anything (RAM, RAM++) and a small\nmodel in the box, in English and Chinese.\n\n", to);
-    for (size_t i = 0; i < COMMANDS; i++) fprintf(to, "  anytag %-8s %s\n", commands[i].name, commands[i].about);
-    fputs("\n  anytag tag photo.jpg\n  anytag tag -f html -o sheet.html photos/\n\nanytag COMMAND --help tells more; anytag --version.\n", to);
+    fputs(
+        "anytag tags pictures on your own machine: Recognize Anything (RAM, RAM++) and a small\nmodel in the box, in English and Chinese.\n\n",
+        to);
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(to, "  anytag %-8s %s\n", commands[i].name, commands[i].about);
+    fputs(
+        "\n  anytag tag photo.jpg\n  anytag tag -f html -o sheet.html photos/\n\nanytag COMMAND --help tells more; anytag --version.\n",
+        to);
 }
 
 static void help(const struct command *c)
@@ -71,5 +83,6 @@ int main(int argc, char **argv)
         }
         return commands[i].run(&o, inputs, n);
     }
-    return cli_usage("\"%.40s\" is no command; there are tag, convert, info, inspect, bench and help", name);
+    return cli_usage(
+        "\"%.40s\" is no command; there are tag, convert, info, inspect, bench and help", name);
 }

@@ -24,12 +24,14 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         at_image *image = NULL;
         at_tags *tags = NULL;
-        if (at_image_read(argv[i], NULL, &image, &err) != AT_OK || at_session_tag(session, image, NULL, &tags, &err) != AT_OK) {
+        if (at_image_read(argv[i], NULL, &image, &err) != AT_OK ||
+            at_session_tag(session, image, NULL, &tags, &err) != AT_OK) {
             code = complain(&err);
         } else {
             printf("%s\n", argv[i]);
             for (size_t k = 0; k < at_tags_count(tags); k++)
-                printf("  %.3f %s %s\n", at_tags_score(tags, k), at_tags_name(tags, k, "en"), at_tags_name(tags, k, "zh"));
+                printf("  %.3f %s %s\n", at_tags_score(tags, k), at_tags_name(tags, k, "en"),
+                       at_tags_name(tags, k, "zh"));
         }
         at_tags_free(tags);
         at_image_free(image);

@@ -20,7 +20,7 @@
 
 #if defined(__cplusplus)
 #define AT_C_BEGIN extern "C" {
-#define AT_C_END }
+#define AT_C_END   }
 #else
 #define AT_C_BEGIN
 #define AT_C_END

@@ -7,14 +7,21 @@
 
 AT_C_BEGIN
 
-typedef enum at_weight_type { AT_WEIGHTS_KEEP = 0, AT_WEIGHTS_F32 = 1, AT_WEIGHTS_F16 = 2, AT_WEIGHTS_BF16 = 3 } at_weight_type;
+typedef enum at_weight_type {
+    AT_WEIGHTS_KEEP = 0,
+    AT_WEIGHTS_F32 = 1,
+    AT_WEIGHTS_F16 = 2,
+    AT_WEIGHTS_BF16 = 3
+} at_weight_type;
 
 typedef struct at_convert_options {
-    size_t struct_size;       /* sizeof(at_convert_options) */
-    at_weight_type type;      /* of matrices; norms, biases and tables stay f32. KEEP: f32 -> f16 no: as stored */
-    const char *arch;         /* "ram", "ram_plus", "ram_lite"; NULL or "auto": by the keys found */
-    const char *official_dir; /* tag lists and thresholds of the official repository or a folder like it */
-    const char *model_config; /* a JSON file with the official field names, for other sizes */
+    size_t struct_size; /* sizeof(at_convert_options) */
+    /* Of matrices; norms, biases and tables stay f32. KEEP: as stored. */
+    at_weight_type type;
+    const char *arch; /* "ram", "ram_plus"; NULL or "auto": by the keys found */
+    /* Tag lists and thresholds: a checkout of the official repository, or a folder like it. */
+    const char *official_dir;
+    const char *model_config; /* JSON with the official field names, for other sizes */
     const char *tags;         /* English tags, one a line; overrides official_dir */
     const char *tags_zh;      /* Chinese tags, one a line */
     const char *thresholds;   /* one number a line */
@@ -22,7 +29,7 @@ typedef struct at_convert_options {
     int skip_sha256;          /* 1: the source's SHA-256 is not computed */
     void (*progress)(void *user, uint64_t done_bytes, uint64_t total_bytes); /* may be NULL */
     void *progress_user;
-    at_log_fn log; /* hears what was ignored, one line a key */
+    at_log_fn log; /* hears what was ignored */
     void *log_user;
 } at_convert_options;
 

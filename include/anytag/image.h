@@ -36,10 +36,11 @@ AT_API at_status at_image_decode(const void *data, size_t size, const char *name
                                  const at_image_options *options, at_image **image, at_error *err);
 /* An image of the caller's pixels, copied.   rgb [height, width, 3], rows `stride` bytes apart */
 AT_API at_status at_image_from_rgb(const uint8_t *rgb, int width, int height, size_t stride,
-                                   const at_image_options *options, at_image **image, at_error *err);
+                                   const at_image_options *options, at_image **image,
+                                   at_error *err);
 
-AT_API int at_image_width(const at_image *image);  /* px, upright */
-AT_API int at_image_height(const at_image *image); /* px, upright */
+AT_API int at_image_width(const at_image *image);          /* px, upright */
+AT_API int at_image_height(const at_image *image);         /* px, upright */
 AT_API const uint8_t *at_image_rgb(const at_image *image); /* [height, width, 3], borrowed */
 AT_API const char *at_image_format(const at_image *image); /* "jpeg", "png", "webp", "rgb" */
 AT_API int at_image_orientation(const at_image *image);    /* as found in EXIF, 1..8; 1 if none */

@@ -19,24 +19,31 @@ AT_API at_status at_session_inspect(at_session *session, const at_image *image, 
 /* A weight file as it is on disk: GGUF, .pth (never executed), safetensors; found by content. */
 typedef struct at_weight_file at_weight_file;
 typedef struct at_tensor_info {
-    const char *name;   /* lives as long as the file */
-    const char *type;   /* "f32", "f16", "bf16", "i64", ... */
+    const char *name;     /* lives as long as the file */
+    const char *type;     /* "f32", "f16", "bf16", "i64", ... */
     const uint64_t *dims; /* PyTorch order */
     int n_dims;
     uint64_t offset; /* bytes from the start of the file */
     uint64_t bytes;
 } at_tensor_info;
-AT_API at_status at_weight_file_open(const char *path, at_weight_file **file, at_error *err); /* returns */
+AT_API at_status at_weight_file_open(const char *path, at_weight_file **file,
+                                     at_error *err); /* returns */
 AT_API void at_weight_file_close(at_weight_file *file);
-AT_API const char *at_weight_file_format(const at_weight_file *file); /* "gguf", "pth", "safetensors" */
+AT_API const char *at_weight_file_format(
+    const at_weight_file *file); /* "gguf", "pth", "safetensors" */
 AT_API size_t at_weight_file_tensors(const at_weight_file *file);
 AT_API at_tensor_info at_weight_file_tensor(const at_weight_file *file, size_t i);
 /* Minimum, maximum, mean and number of NaN or infinite values, in double. */
-typedef struct at_tensor_stats { double min, max, mean, l2; uint64_t not_finite; } at_tensor_stats;
-AT_API at_status at_weight_file_stats(const at_weight_file *file, size_t i, at_tensor_stats *stats, at_error *err);
+typedef struct at_tensor_stats {
+    double min, max, mean, l2;
+    uint64_t not_finite;
+} at_tensor_stats;
+AT_API at_status at_weight_file_stats(const at_weight_file *file, size_t i, at_tensor_stats *stats,
+                                      at_error *err);
 /* Metadata as text: key, type ("string", "u32", "f32[]", ...), value (long arrays shortened). */
 AT_API size_t at_weight_file_keys(const at_weight_file *file);
-AT_API const char *at_weight_file_key(const at_weight_file *file, size_t i, const char **type, const char **value);
+AT_API const char *at_weight_file_key(const at_weight_file *file, size_t i, const char **type,
+                                      const char **value);
 
 AT_C_END
 #endif

@@ -23,24 +23,24 @@ typedef struct at_writer at_writer;
 typedef at_status (*at_write_fn)(void *user, const void *data, size_t size, at_error *err);
 
 typedef struct at_writer_options {
-    size_t struct_size;  /* sizeof(at_writer_options) */
-    const char *lang;    /* "en" (default), "zh", "en,zh" */
-    int terminal_width;  /* 0: not a terminal, the pipe form; else columns of the terminal */
-    int color;           /* 1: may use colour (terminal form) */
-    int unicode;         /* 1: bars of block characters may be used */
-    int scores;          /* text: append ":0.97" */
-    int all_scores;      /* json, jsonl: every score, base64 float32 */
-    int null_ends;       /* text: a record ends with NUL, paths raw */
-    int bom;             /* csv: UTF-8 byte order mark */
-    int excel;           /* csv: ' before cells that begin with = + - @ */
+    size_t struct_size;       /* sizeof(at_writer_options) */
+    const char *lang;         /* "en" (default), "zh", "en,zh" */
+    int terminal_width;       /* 0: not a terminal, the pipe form; else columns of the terminal */
+    int color;                /* 1: may use colour (terminal form) */
+    int unicode;              /* 1: bars of block characters may be used */
+    int scores;               /* text: append ":0.97" */
+    int all_scores;           /* json, jsonl: every score, base64 float32 */
+    int null_ends;            /* text: a record ends with NUL, paths raw */
+    int bom;                  /* csv: UTF-8 byte order mark */
+    int excel;                /* csv: ' before cells that begin with = + - @ */
     const char *options_json; /* json: the run's options as a JSON object; NULL: {} */
 } at_writer_options;
 
 /* One picture's result. `error` non-NULL makes an error record. All borrowed. */
 typedef struct at_record {
-    size_t struct_size;   /* sizeof(at_record) */
-    const char *name;     /* base name */
-    const char *path;     /* as given by the user; NULL for a stream */
+    size_t struct_size; /* sizeof(at_record) */
+    const char *name;   /* base name */
+    const char *path;   /* as given by the user; NULL for a stream */
     const at_model *model;
     const at_image *image; /* NULL in an error record */
     const at_tags *tags;

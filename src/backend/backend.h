@@ -35,7 +35,7 @@ typedef struct at_linear_args {
     const float *x;
     size_t ldx;
     const at_matrix *w;
-    const float *bias;     // [n] or NULL
+    const float *bias; // [n] or NULL
     at_act act;
     const float *residual; // [m, n] or NULL; added after act
     size_t ld_residual;
@@ -74,11 +74,11 @@ typedef struct at_attention_args {
     size_t ldkv, kv_batch;
     float *out;
     size_t ldo, out_batch;
-    const int32_t *index;   // [groups, n_q], n_q == n_k; or NULL (groups == 1)
+    const int32_t *index; // [groups, n_q], n_q == n_k; or NULL (groups == 1)
     float scale;
-    const float *bias;      // [heads, n_q, n_k] or NULL
-    const uint8_t *region;  // [groups, n_q] or NULL
-    const float *key_mask;  // [batch, n_k] or NULL
+    const float *bias;     // [heads, n_q, n_k] or NULL
+    const uint8_t *region; // [groups, n_q] or NULL
+    const float *key_mask; // [batch, n_k] or NULL
     bool causal;
 } at_attention_args;
 

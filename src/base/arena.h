@@ -29,7 +29,13 @@ static inline void *at_arena_push(at_arena *a, size_t bytes)
     return p;
 }
 
-static inline size_t at_arena_mark(const at_arena *a) { return a->used; }
-static inline void at_arena_rewind(at_arena *a, size_t mark) { a->used = mark; }
+static inline size_t at_arena_mark(const at_arena *a)
+{
+    return a->used;
+}
+static inline void at_arena_rewind(at_arena *a, size_t mark)
+{
+    a->used = mark;
+}
 
 #endif

@@ -35,9 +35,18 @@ static inline bool at_mul(size_t a, size_t b, size_t *out)
     *out = r;
     return true;
 }
-static inline size_t at_min_size(size_t a, size_t b) { return a < b ? a : b; }
-static inline size_t at_max_size(size_t a, size_t b) { return a > b ? a : b; }
-static inline size_t at_round_up(size_t n, size_t step) { return (n + step - 1) / step * step; }
+static inline size_t at_min_size(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+static inline size_t at_max_size(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+static inline size_t at_round_up(size_t n, size_t step)
+{
+    return (n + step - 1) / step * step;
+}
 
 /* Memory through the caller's allocator; `al` NULL is malloc and free. at_alloc gives AT_ALIGN
  * aligned bytes with AT_SLACK readable ones behind, uninitialised; at_calloc zeroes n * size bytes

@@ -54,8 +54,14 @@ void at_buf_add(at_buf *b, const void *data, size_t size)
     b->data[b->len] = '\0';
 }
 
-void at_buf_str(at_buf *b, const char *text) { at_buf_add(b, text, strlen(text)); }
-void at_buf_char(at_buf *b, char c) { at_buf_add(b, &c, 1); }
+void at_buf_str(at_buf *b, const char *text)
+{
+    at_buf_add(b, text, strlen(text));
+}
+void at_buf_char(at_buf *b, char c)
+{
+    at_buf_add(b, &c, 1);
+}
 
 void at_buf_fmt(at_buf *b, const char *format, ...)
 {
@@ -71,4 +77,7 @@ void at_buf_fmt(at_buf *b, const char *format, ...)
     va_end(again);
 }
 
-const char *at_buf_text(const at_buf *b) { return b->data ? b->data : ""; }
+const char *at_buf_text(const at_buf *b)
+{
+    return b->data ? b->data : "";
+}

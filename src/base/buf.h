@@ -17,8 +17,8 @@ typedef struct at_buf {
 } at_buf;
 
 void at_buf_init(at_buf *b, const at_allocator *al, size_t limit_bytes);
-void at_buf_reset(at_buf *b);                // frees; the buffer may be used again
-void at_buf_clear(at_buf *b);                // empties, keeps the memory
+void at_buf_reset(at_buf *b); // frees; the buffer may be used again
+void at_buf_clear(at_buf *b); // empties, keeps the memory
 void at_buf_add(at_buf *b, const void *data, size_t size);
 void at_buf_str(at_buf *b, const char *text);
 void at_buf_char(at_buf *b, char c);

@@ -6,7 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-at_status at_file_read(const char *path, size_t limit, char **data, size_t *size, const at_allocator *al, at_error *err)
+at_status at_file_read(const char *path, size_t limit, char **data, size_t *size,
+                       const at_allocator *al, at_error *err)
 {
     *data = NULL;
     *size = 0;
@@ -50,7 +51,8 @@ at_status at_file_read(const char *path, size_t limit, char **data, size_t *size
     return AT_OK;
 }
 
-at_status at_file_lines(const char *path, size_t limit, char ***lines, size_t *count, const at_allocator *al, at_error *err)
+at_status at_file_lines(const char *path, size_t limit, char ***lines, size_t *count,
+                        const at_allocator *al, at_error *err)
 {
     char *text;
     size_t size;
@@ -59,7 +61,8 @@ at_status at_file_lines(const char *path, size_t limit, char ***lines, size_t *c
     const at_status status = at_file_read(path, limit, &text, &size, al, err);
     if (status != AT_OK) return status;
     size_t n = 0;
-    for (size_t i = 0; i < size; i++) n += text[i] == '\n';
+    for (size_t i = 0; i < size; i++)
+        n += text[i] == '\n';
     n += size > 0 && text[size - 1] != '\n';
     char **out = at_alloc(al, (n + 1) * sizeof *out + size + 1);
     if (!out) {
@@ -72,8 +75,10 @@ at_status at_file_lines(const char *path, size_t limit, char ***lines, size_t *c
     for (size_t i = 0; i < n; i++) {
         out[i] = at;
         char *end = strchr(at, '\n');
-        if (!end) end = at + strlen(at);
-        else *end = 0;
+        if (!end)
+            end = at + strlen(at);
+        else
+            *end = 0;
         at = end + 1;
         if (end > out[i] && end[-1] == '\r') end[-1] = 0;
     }

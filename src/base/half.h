@@ -19,7 +19,10 @@ static inline uint32_t at_bits_of_f32(float f)
     return bits;
 }
 
-static inline float at_f32_of_bf16(uint16_t h) { return at_f32_of_bits((uint32_t)h << 16); }
+static inline float at_f32_of_bf16(uint16_t h)
+{
+    return at_f32_of_bits((uint32_t)h << 16);
+}
 static inline uint16_t at_bf16_of_f32(float f)
 {
     const uint32_t b = at_bits_of_f32(f);

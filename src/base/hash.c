@@ -48,16 +48,22 @@ at_status at_sha256_file(const char *path, char hex[AT_SHA256_HEX], at_error *er
 {
     enum { BLOCK = 1 << 20 };
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return at_fail(err, at_status_of_errno(errno), "%s: cannot open (%s)", path, strerror(errno));
+    if (fd < 0)
+        return at_fail(err, at_status_of_errno(errno), "%s: cannot open (%s)", path,
+                       strerror(errno));
     EVP_MD_CTX *ctx = NULL;
     char *block = at_alloc(NULL, BLOCK);
-    at_status st = block ? start(&ctx, err) : at_fail(err, AT_E_OUT_OF_MEMORY, "SHA-256: no memory");
+    at_status st = block ? start(&ctx, err)
+                         : at_fail(err, AT_E_OUT_OF_MEMORY, "SHA-256: no memory");
     while (!st) {
         const ssize_t n = read(fd, block, BLOCK);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) st = at_fail(err, at_status_of_errno(errno), "%s: cannot read (%s)", path, strerror(errno));
+        if (n < 0)
+            st = at_fail(err, at_status_of_errno(errno), "%s: cannot read (%s)", path,
+                         strerror(errno));
         if (n <= 0) break;
-        if (EVP_DigestUpdate(ctx, block, (size_t)n) != 1) st = at_fail(err, AT_E_INTERNAL, "SHA-256 failed");
+        if (EVP_DigestUpdate(ctx, block, (size_t)n) != 1)
+            st = at_fail(err, AT_E_INTERNAL, "SHA-256 failed");
     }
     if (!st) st = finish(ctx, hex, err);
     EVP_MD_CTX_free(ctx);

@@ -12,12 +12,15 @@ at_status at_map_open(at_map *map, const char *path, at_error *err)
 {
     memset(map, 0, sizeof *map);
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return at_fail(err, at_status_of_errno(errno), "%s: cannot open (%s)", path, strerror(errno));
+    if (fd < 0)
+        return at_fail(err, at_status_of_errno(errno), "%s: cannot open (%s)", path,
+                       strerror(errno));
     struct stat info;
     if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
         const bool dir = S_ISDIR(info.st_mode);
         close(fd);
-        return at_fail(err, AT_E_NOT_FOUND, "%s: not a regular file%s", path, dir ? " (a directory)" : "");
+        return at_fail(err, AT_E_NOT_FOUND, "%s: not a regular file%s", path,
+                       dir ? " (a directory)" : "");
     }
     at_status st = AT_OK;
     if (info.st_size > 0) {

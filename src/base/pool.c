@@ -30,7 +30,7 @@ struct at_pool {
     pthread_cond_t done;
     atomic_uint last_id;
     atomic_bool closing;
-    atomic_int next_worker;           // ids for threads as they start
+    atomic_int next_worker;            // ids for threads as they start
     _Alignas(64) atomic_ullong ticket; // id of the job, then the next chunk of it
     _Alignas(64) job jobs[2];
 };
@@ -39,7 +39,8 @@ struct at_pool {
 static void work(at_pool *p, int worker)
 {
     for (;;) {
-        const unsigned long long ticket = atomic_fetch_add_explicit(&p->ticket, 1, memory_order_acq_rel);
+        const unsigned long long ticket = atomic_fetch_add_explicit(&p->ticket, 1,
+                                                                    memory_order_acq_rel);
         const unsigned id = (unsigned)(ticket >> CHUNK_BITS);
         const size_t chunk = (size_t)(ticket & ((1ull << CHUNK_BITS) - 1));
         job *j = &p->jobs[id % 2];
@@ -132,7 +133,10 @@ void at_pool_close(at_pool *p)
     at_free(&al, p);
 }
 
-int at_pool_size(const at_pool *p) { return p ? p->n_threads + 1 : 1; }
+int at_pool_size(const at_pool *p)
+{
+    return p ? p->n_threads + 1 : 1;
+}
 
 static bool finished(job *j, size_t n_chunks)
 {

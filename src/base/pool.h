@@ -15,7 +15,7 @@ typedef void (*at_pool_fn)(void *ctx, size_t chunk, int worker);
 
 /* A pool of `threads` workers, the caller counted; < 1 means at_cpu_count(). */
 at_status at_pool_open(at_pool **out, int threads, const at_allocator *al, at_error *err);
-void at_pool_close(at_pool *pool); // NULL is fine
+void at_pool_close(at_pool *pool);     // NULL is fine
 int at_pool_size(const at_pool *pool); // workers that really are there; 1 for NULL
 /* Runs fn(ctx, 0 .. n_chunks-1, worker), each once, in any order; returns when all are done. A NULL
  * pool runs them here. */

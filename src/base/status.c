@@ -44,7 +44,8 @@ const char *at_status_code(at_status status)
     switch (status) {
     case AT_OK: return "ok";
 #define E(name, number, code, exit_code, http) \
-    case AT_E_##name: return code;
+    case AT_E_##name:                          \
+        return code;
 #include "anytag/errors.def"
 #undef E
     default: return "internal";
@@ -56,7 +57,8 @@ int at_status_exit_code(at_status status)
     switch (status) {
     case AT_OK: return 0;
 #define E(name, number, code, exit_code, http) \
-    case AT_E_##name: return exit_code;
+    case AT_E_##name:                          \
+        return exit_code;
 #include "anytag/errors.def"
 #undef E
     default: return 7;
@@ -66,6 +68,6 @@ int at_status_exit_code(at_status status)
 const char *at_version(void)
 {
 #define TEXT_(x) #x
-#define TEXT(x) TEXT_(x)
+#define TEXT(x)  TEXT_(x)
     return TEXT(AT_VERSION_MAJOR) "." TEXT(AT_VERSION_MINOR) "." TEXT(AT_VERSION_PATCH);
 }

@@ -25,14 +25,14 @@ struct at_gguf_writer {
     int fd;
     at_buf keys, infos;
     uint64_t n_keys, n_tensors;
-    uint64_t data_end;  // of the announced tensors, relative to the data's beginning
-    uint64_t *ends;     // [n_tensors] of each, without padding
+    uint64_t data_end; // of the announced tensors, relative to the data's beginning
+    uint64_t *ends;    // [n_tensors] of each, without padding
     size_t cap_ends;
-    bool started;       // the header is written
-    uint64_t at;        // bytes written behind it, padding included
-    size_t current;     // tensor whose bytes come next
+    bool started;   // the header is written
+    uint64_t at;    // bytes written behind it, padding included
+    size_t current; // tensor whose bytes come next
     uint64_t flushed;
-    uint64_t start;     // of the data
+    uint64_t start; // of the data
     patch patches[MAX_PATCHES];
     size_t n_patches;
     at_status status;
@@ -49,35 +49,44 @@ static void fail_errno(at_gguf_writer *g, int number)
 {
     const bool full = number == ENOSPC || number == EDQUOT;
     if (g->status != AT_OK) return;
-    g->status = at_fail(&g->error, full ? AT_E_DISK_FULL : AT_E_OUTPUT_FAILED, "%s: cannot be written (%s)%s", g->path,
-                        strerror(number), full ? "; free some space, nothing was left behind" : "");
+    g->status = at_fail(&g->error, full ? AT_E_DISK_FULL : AT_E_OUTPUT_FAILED,
+                        "%s: cannot be written (%s)%s", g->path, strerror(number),
+                        full ? "; free some space, nothing was left behind" : "");
 }
 
-at_status at_gguf_create(at_gguf_writer **out, const char *path, const at_allocator *al, at_error *err)
+at_status at_gguf_create(at_gguf_writer **out, const char *path, const at_allocator *al,
+                         at_error *err)
 {
     *out = NULL;
     at_gguf_writer *g = at_new(al, at_gguf_writer);
     const size_t len = strlen(path);
     if (!g) return at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory", path);
-    *g = (at_gguf_writer){.al = al, .fd = -1, .path = at_strndup(al, path, len), .part = at_alloc(al, len + 6)};
+    *g = (at_gguf_writer){
+        .al = al, .fd = -1, .path = at_strndup(al, path, len), .part = at_alloc(al, len + 6)};
     at_buf_init(&g->keys, al, HEADER_LIMIT);
     at_buf_init(&g->infos, al, HEADER_LIMIT);
     at_status status = AT_OK;
-    if (!g->path || !g->part) status = at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory", path);
+    if (!g->path || !g->part)
+        status = at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory", path);
     else {
         (void)snprintf(g->part, len + 6, "%s.part", path);
         g->fd = open(g->part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-        if (g->fd < 0) status = at_fail(err, AT_E_OUTPUT_FAILED, "%s: cannot be created (%s)", g->part, strerror(errno));
+        if (g->fd < 0)
+            status = at_fail(err, AT_E_OUTPUT_FAILED, "%s: cannot be created (%s)", g->part,
+                             strerror(errno));
     }
-    if (status != AT_OK) at_gguf_abandon(g);
-    else *out = g;
+    if (status != AT_OK)
+        at_gguf_abandon(g);
+    else
+        *out = g;
     return status;
 }
 
 static void add_le(at_buf *b, uint64_t v, int bytes)
 {
     uint8_t le[8];
-    for (int i = 0; i < bytes; i++) le[i] = (uint8_t)(v >> (8 * i));
+    for (int i = 0; i < bytes; i++)
+        le[i] = (uint8_t)(v >> (8 * i));
     at_buf_add(b, le, (size_t)bytes);
 }
 
@@ -138,28 +147,35 @@ void at_gguf_bool(at_gguf_writer *g, const char *key, bool value)
 void at_gguf_strings(at_gguf_writer *g, const char *key, const char *const *values, size_t n)
 {
     add_array(g, key, 8, n);
-    for (size_t i = 0; i < n; i++) add_string(&g->keys, values[i]);
+    for (size_t i = 0; i < n; i++)
+        add_string(&g->keys, values[i]);
 }
 void at_gguf_floats(at_gguf_writer *g, const char *key, const float *values, size_t n)
 {
     add_array(g, key, 6, n);
-    for (size_t i = 0; i < n; i++) add_le(&g->keys, bits_of(values[i]), 4);
+    for (size_t i = 0; i < n; i++)
+        add_le(&g->keys, bits_of(values[i]), 4);
 }
 void at_gguf_u32s(at_gguf_writer *g, const char *key, const uint32_t *values, size_t n)
 {
     add_array(g, key, 4, n);
-    for (size_t i = 0; i < n; i++) add_le(&g->keys, values[i], 4);
+    for (size_t i = 0; i < n; i++)
+        add_le(&g->keys, values[i], 4);
 }
 
-void at_gguf_tensor(at_gguf_writer *g, const char *name, at_dtype type, const uint64_t *dims, int n_dims)
+void at_gguf_tensor(at_gguf_writer *g, const char *name, at_dtype type, const uint64_t *dims,
+                    int n_dims)
 {
     static const uint32_t ids[] = {[AT_F32] = 0, [AT_F16] = 1, [AT_BF16] = 30};
     if (g->status != AT_OK) return;
     uint64_t bytes = type <= AT_BF16 ? at_dtype_size(type) : 0, end = 0;
     bool fits = true;
-    for (int i = 0; i < n_dims && i < 4; i++) fits = fits && !__builtin_mul_overflow(bytes, dims[i], &bytes);
-    fits = fits && !__builtin_add_overflow(g->data_end, bytes, &end) && end <= INT64_MAX - ALIGNMENT;
-    if (!fits || type > AT_BF16 || n_dims < 0 || n_dims > 4 || strlen(name) > 63 || g->n_tensors == MAX_TENSORS || g->started) {
+    for (int i = 0; i < n_dims && i < 4; i++)
+        fits = fits && !__builtin_mul_overflow(bytes, dims[i], &bytes);
+    fits = fits && !__builtin_add_overflow(g->data_end, bytes, &end) &&
+           end <= INT64_MAX - ALIGNMENT;
+    if (!fits || type > AT_BF16 || n_dims < 0 || n_dims > 4 || strlen(name) > 63 ||
+        g->n_tensors == MAX_TENSORS || g->started) {
         fail(g, AT_E_INTERNAL, "a tensor that GGUF cannot hold");
         return;
     }
@@ -175,7 +191,8 @@ void at_gguf_tensor(at_gguf_writer *g, const char *name, at_dtype type, const ui
     }
     add_string(&g->infos, name);
     add_le(&g->infos, (uint64_t)n_dims, 4);
-    for (int i = n_dims - 1; i >= 0; i--) add_le(&g->infos, dims[i], 8); // fastest first in the file
+    for (int i = n_dims - 1; i >= 0; i--)
+        add_le(&g->infos, dims[i], 8); // fastest first in the file
     add_le(&g->infos, ids[type], 4);
     add_le(&g->infos, g->data_end, 8);
     g->ends[g->n_tensors++] = end;
@@ -211,7 +228,8 @@ static void start(at_gguf_writer *g)
     add_le(&head, 3, 4);
     add_le(&head, g->n_tensors, 8);
     add_le(&head, g->n_keys, 8);
-    if (head.status != AT_OK || g->keys.status != AT_OK || g->infos.status != AT_OK) fail(g, AT_E_OUT_OF_MEMORY, "no memory for its header");
+    if (head.status != AT_OK || g->keys.status != AT_OK || g->infos.status != AT_OK)
+        fail(g, AT_E_OUT_OF_MEMORY, "no memory for its header");
     if (g->status == AT_OK) {
         write_all(g, head.data, head.len);
         write_all(g, g->keys.data, g->keys.len);
@@ -233,7 +251,8 @@ void at_gguf_data(at_gguf_writer *g, const void *data, size_t bytes)
             fail(g, AT_E_INTERNAL, "more bytes than its tensors have");
             return;
         }
-        const size_t n = (size_t)(bytes < g->ends[g->current] - g->at ? bytes : g->ends[g->current] - g->at);
+        const size_t n =
+            (size_t)(bytes < g->ends[g->current] - g->at ? bytes : g->ends[g->current] - g->at);
         write_all(g, p, n);
         g->at += n;
         p += n;
@@ -243,8 +262,10 @@ void at_gguf_data(at_gguf_writer *g, const void *data, size_t bytes)
             if (g->current + 1 < g->n_tensors) pad(g, next - g->at), g->at = next;
             g->current++;
         }
-        if (g->at - g->flushed >= FLUSH_STEP) { // begin to write, so that the end does not wait for all
-            (void)sync_file_range(g->fd, (off_t)(g->start + g->flushed), (off_t)(g->at - g->flushed), SYNC_FILE_RANGE_WRITE);
+        if (g->at - g->flushed >=
+            FLUSH_STEP) { // begin to write, so that the end does not wait for all
+            (void)sync_file_range(g->fd, (off_t)(g->start + g->flushed),
+                                  (off_t)(g->at - g->flushed), SYNC_FILE_RANGE_WRITE);
             g->flushed = g->at;
         }
     }
@@ -283,7 +304,8 @@ at_status at_gguf_finish(at_gguf_writer *g, at_error *err)
     if (g->status == AT_OK && fdatasync(g->fd) != 0 && errno != EINVAL) fail_errno(g, errno);
     if (g->status == AT_OK) {
         const int fd = g->fd;
-        g->fd = -1; // gone even when close() fails: closing it again might hit another thread's file
+        g->fd =
+            -1; // gone even when close() fails: closing it again might hit another thread's file
         if (close(fd) != 0) fail_errno(g, errno);
     }
     if (g->status == AT_OK && rename(g->part, g->path) != 0) fail_errno(g, errno);

@@ -9,7 +9,8 @@
 
 typedef struct at_gguf_writer at_gguf_writer;
 
-at_status at_gguf_create(at_gguf_writer **out, const char *path, const at_allocator *al, at_error *err);
+at_status at_gguf_create(at_gguf_writer **out, const char *path, const at_allocator *al,
+                         at_error *err);
 void at_gguf_str(at_gguf_writer *g, const char *key, const char *value);
 void at_gguf_u32(at_gguf_writer *g, const char *key, uint32_t value);
 void at_gguf_f32(at_gguf_writer *g, const char *key, float value);
@@ -18,7 +19,8 @@ void at_gguf_strings(at_gguf_writer *g, const char *key, const char *const *valu
 void at_gguf_floats(at_gguf_writer *g, const char *key, const float *values, size_t n);
 void at_gguf_u32s(at_gguf_writer *g, const char *key, const uint32_t *values, size_t n);
 /* Announces a tensor; dims in PyTorch order, at most 4; f32, f16, bf16 only; name <= 63 bytes. */
-void at_gguf_tensor(at_gguf_writer *g, const char *name, at_dtype type, const uint64_t *dims, int n_dims);
+void at_gguf_tensor(at_gguf_writer *g, const char *name, at_dtype type, const uint64_t *dims,
+                    int n_dims);
 /* Bytes of the announced tensors, in order, in pieces of any size; written pages are handed to the
  * disk and dropped from the page cache's dirty set as we go, so that memory stays small. */
 void at_gguf_data(at_gguf_writer *g, const void *data, size_t bytes);

@@ -63,7 +63,8 @@ static void push(machine *m, at_node *n)
 
 static at_node *pop(machine *m)
 {
-    if (m->status != AT_OK || m->n == 0 || m->stack[m->n - 1]->kind == AT_NODE_MARK) return fail(m, "takes more than it put");
+    if (m->status != AT_OK || m->n == 0 || m->stack[m->n - 1]->kind == AT_NODE_MARK)
+        return fail(m, "takes more than it put");
     return m->stack[--m->n];
 }
 
@@ -133,7 +134,8 @@ static at_node *integer_bytes(machine *m, uint64_t len)
     if (!p) return fail(m, "ends inside a number");
     if (len > 8) return node(m, AT_NODE_OPAQUE); // larger than anything a tensor needs
     uint64_t v = len && (p[len - 1] & 0x80) ? UINT64_MAX : 0;
-    for (uint64_t i = len; i-- > 0;) v = v << 8 | p[i];
+    for (uint64_t i = len; i-- > 0;)
+        v = v << 8 | p[i];
     return integer(m, (int64_t)v);
 }
 
@@ -143,7 +145,8 @@ static at_node *real(machine *m)
     at_node *n = node(m, AT_NODE_FLOAT);
     if (!p || !n) return fail(m, "ends inside a number");
     uint64_t bits = 0;
-    for (int i = 0; i < 8; i++) bits = bits << 8 | p[i]; // big-endian, unlike the rest
+    for (int i = 0; i < 8; i++)
+        bits = bits << 8 | p[i]; // big-endian, unlike the rest
     memcpy(&n->v.f, &bits, 8);
     return n;
 }
@@ -152,25 +155,79 @@ static at_node *real(machine *m)
 
 static bool is_name(const at_node *g, const char *name)
 {
-    return g && g->kind == AT_NODE_GLOBAL && g->v.s.len == strlen(name) && memcmp(g->v.s.data, name, g->v.s.len) == 0;
+    return g && g->kind == AT_NODE_GLOBAL && g->v.s.len == strlen(name) &&
+           memcmp(g->v.s.data, name, g->v.s.len) == 0;
 }
 
 /* Modules whose objects appear in training checkpoints as plain data. Their names become opaque nodes;
  * that nothing is ever called makes the list a courtesy: a name outside it is a sign of harm. */
 static const char *const harmless[] = {
-    "collections ",       "torch ",           "torch._utils ",      "torch.nn.",    "torch.optim.",  "torch.storage ",
-    "torch.serialization ", "torch._tensor ", "torch.Size ",        "torch.cuda ",  "torch.distributed.", "numpy ", "numpy.core.",
-    "numpy._core.",       "numpy.dtypes ",    "numpy.random.",      "argparse ",    "datetime ",     "ruamel.", "ruamel_yaml.",
-    "pathlib ",           "decimal ",         "enum ",              "functools partial", "omegaconf.", "yacs.",  "easydict ",
-    "__builtin__ set",    "__builtin__ frozenset", "__builtin__ object", "__builtin__ list", "__builtin__ dict", "__builtin__ tuple",
-    "__builtin__ int",    "__builtin__ float", "__builtin__ bool",  "__builtin__ str", "__builtin__ bytes", "__builtin__ bytearray", "__builtin__ slice",
-    "__builtin__ complex", "__builtin__ range", "builtins set",     "builtins frozenset", "builtins object", "builtins list", "builtins dict",
-    "builtins tuple",     "builtins int",     "builtins float",     "builtins bool", "builtins str", "builtins bytes", "builtins bytearray",
-    "builtins slice",     "builtins complex", "builtins range",     "copyreg _reconstructor", "copy_reg _reconstructor", "_codecs encode",
+    "collections ",
+    "torch ",
+    "torch._utils ",
+    "torch.nn.",
+    "torch.optim.",
+    "torch.storage ",
+    "torch.serialization ",
+    "torch._tensor ",
+    "torch.Size ",
+    "torch.cuda ",
+    "torch.distributed.",
+    "numpy ",
+    "numpy.core.",
+    "numpy._core.",
+    "numpy.dtypes ",
+    "numpy.random.",
+    "argparse ",
+    "datetime ",
+    "ruamel.",
+    "ruamel_yaml.",
+    "pathlib ",
+    "decimal ",
+    "enum ",
+    "functools partial",
+    "omegaconf.",
+    "yacs.",
+    "easydict ",
+    "__builtin__ set",
+    "__builtin__ frozenset",
+    "__builtin__ object",
+    "__builtin__ list",
+    "__builtin__ dict",
+    "__builtin__ tuple",
+    "__builtin__ int",
+    "__builtin__ float",
+    "__builtin__ bool",
+    "__builtin__ str",
+    "__builtin__ bytes",
+    "__builtin__ bytearray",
+    "__builtin__ slice",
+    "__builtin__ complex",
+    "__builtin__ range",
+    "builtins set",
+    "builtins frozenset",
+    "builtins object",
+    "builtins list",
+    "builtins dict",
+    "builtins tuple",
+    "builtins int",
+    "builtins float",
+    "builtins bool",
+    "builtins str",
+    "builtins bytes",
+    "builtins bytearray",
+    "builtins slice",
+    "builtins complex",
+    "builtins range",
+    "copyreg _reconstructor",
+    "copy_reg _reconstructor",
+    "_codecs encode",
 };
 
 /* Of a harmless module, but able to run code if somebody called them. */
-static const char *const harmful[] = {"torch load", "torch.serialization load", "numpy load", "numpy.core.multiarray fromfile", "torch.storage _load_from_bytes"};
+static const char *const harmful[] = {"torch load", "torch.serialization load", "numpy load",
+                                      "numpy.core.multiarray fromfile",
+                                      "torch.storage _load_from_bytes"};
 
 static bool begins(const char *text, size_t len, const char *with)
 {
@@ -179,7 +236,8 @@ static bool begins(const char *text, size_t len, const char *with)
     return len >= n && memcmp(text, with, n) == 0 && (module || len == n);
 }
 
-static at_node *global(machine *m, const char *module, size_t n_module, const char *name, size_t n_name)
+static at_node *global(machine *m, const char *module, size_t n_module, const char *name,
+                       size_t n_name)
 {
     char *text = at_weights_alloc(m->w, n_module + n_name + 2);
     at_node *g = node(m, AT_NODE_GLOBAL);
@@ -194,12 +252,16 @@ static at_node *global(machine *m, const char *module, size_t n_module, const ch
     g->v.s.data = text;
     g->v.s.len = n_module + n_name + 1;
     bool known = false;
-    for (size_t i = 0; i < AT_COUNT(harmless) && !known; i++) known = begins(text, g->v.s.len, harmless[i]);
-    for (size_t i = 0; i < AT_COUNT(harmful) && known; i++) known = strcmp(text, harmful[i]) != 0; // (a NUL inside only makes it unknown)
+    for (size_t i = 0; i < AT_COUNT(harmless) && !known; i++)
+        known = begins(text, g->v.s.len, harmless[i]);
+    for (size_t i = 0; i < AT_COUNT(harmful) && known; i++)
+        known = strcmp(text, harmful[i]) != 0; // (a NUL inside only makes it unknown)
     if (known) return g;
     text[n_module] = '.';
-    m->status = at_weights_fail(m->w, AT_E_UNSAFE_PICKLE, m->err,
-                                "its pickle wants %.200s, which no checkpoint needs; nothing of it was run, do not trust this file", text);
+    m->status = at_weights_fail(
+        m->w, AT_E_UNSAFE_PICKLE, m->err,
+        "its pickle wants %.200s, which no checkpoint needs; nothing of it was run, do not trust this file",
+        text);
     return NULL;
 }
 
@@ -223,24 +285,35 @@ static const struct storage_name {
     const char *name;
     at_dtype type;
 } storages[] = {
-    {"torch FloatStorage", AT_F32}, {"torch DoubleStorage", AT_F64}, {"torch HalfStorage", AT_F16},   {"torch BFloat16Storage", AT_BF16},
-    {"torch LongStorage", AT_I64},  {"torch IntStorage", AT_I32},    {"torch ShortStorage", AT_I16}, {"torch CharStorage", AT_I8},
-    {"torch ByteStorage", AT_U8},   {"torch BoolStorage", AT_BOOL},  {"torch.storage UntypedStorage", AT_U8},
+    {"torch FloatStorage", AT_F32},
+    {"torch DoubleStorage", AT_F64},
+    {"torch HalfStorage", AT_F16},
+    {"torch BFloat16Storage", AT_BF16},
+    {"torch LongStorage", AT_I64},
+    {"torch IntStorage", AT_I32},
+    {"torch ShortStorage", AT_I16},
+    {"torch CharStorage", AT_I8},
+    {"torch ByteStorage", AT_U8},
+    {"torch BoolStorage", AT_BOOL},
+    {"torch.storage UntypedStorage", AT_U8},
 };
 
 static const at_node *item(const at_node *list, size_t i, at_node_kind kind)
 {
-    const at_node *n = list->kind == AT_NODE_LIST && i < list->v.list.n ? list->v.list.items[i] : NULL;
+    const at_node *n = list->kind == AT_NODE_LIST && i < list->v.list.n ? list->v.list.items[i]
+                                                                        : NULL;
     return n && n->kind == kind ? n : NULL;
 }
 
 /* ('storage', <type>, key, location, elements) */
 static at_node *persistent(machine *m, const at_node *id)
 {
-    const at_node *type = id ? item(id, 1, AT_NODE_GLOBAL) : NULL, *key = id ? item(id, 2, AT_NODE_STRING) : NULL;
+    const at_node *type = id ? item(id, 1, AT_NODE_GLOBAL) : NULL,
+                  *key = id ? item(id, 2, AT_NODE_STRING) : NULL;
     const at_node *count = id ? item(id, 4, AT_NODE_INT) : NULL;
     at_node *s = node(m, AT_NODE_STORAGE);
-    if (!s || !type || !key || !count || count->v.i < 0) return fail(m, "has a storage of no known form");
+    if (!s || !type || !key || !count || count->v.i < 0)
+        return fail(m, "has a storage of no known form");
     for (size_t i = 0; i < AT_COUNT(storages); i++) {
         if (!is_name(type, storages[i].name)) continue;
         s->v.storage.type = storages[i].type;
@@ -249,7 +322,8 @@ static at_node *persistent(machine *m, const at_node *id)
         s->v.storage.elements = (uint64_t)count->v.i;
         s->v.storage.before = m->last_storage;
         m->last_storage = s;
-        return item(id, 5, AT_NODE_LIST) ? node(m, AT_NODE_OPAQUE) : s; // a view of a storage: torch < 0.4
+        return item(id, 5, AT_NODE_LIST) ? node(m, AT_NODE_OPAQUE)
+                                         : s; // a view of a storage: torch < 0.4
     }
     return node(m, AT_NODE_OPAQUE); // complex or quantised: not a weight
 }
@@ -269,9 +343,10 @@ static bool sizes(const at_node *list, uint64_t out[8], int *n)
 static const struct dtype_name {
     const char *name;
     at_dtype type;
-} dtypes[] = {{"torch float32", AT_F32}, {"torch float16", AT_F16}, {"torch bfloat16", AT_BF16}, {"torch float64", AT_F64},
-              {"torch int64", AT_I64},   {"torch int32", AT_I32},   {"torch int16", AT_I16},     {"torch int8", AT_I8},
-              {"torch uint8", AT_U8},    {"torch bool", AT_BOOL}};
+} dtypes[] = {{"torch float32", AT_F32}, {"torch float16", AT_F16}, {"torch bfloat16", AT_BF16},
+              {"torch float64", AT_F64}, {"torch int64", AT_I64},   {"torch int32", AT_I32},
+              {"torch int16", AT_I16},   {"torch int8", AT_I8},     {"torch uint8", AT_U8},
+              {"torch bool", AT_BOOL}};
 
 /* (storage, offset, size, stride, requires grad, hooks, and, in v3, dtype) */
 static at_node *tensor(machine *m, const at_node *args, bool v3)
@@ -280,7 +355,8 @@ static at_node *tensor(machine *m, const at_node *args, bool v3)
     if (item(args, 0, AT_NODE_OPAQUE)) return node(m, AT_NODE_OPAQUE);
     at_node *t = node(m, AT_NODE_TENSOR);
     int n = 0, n_strides = -1;
-    if (!t || !storage || !offset || offset->v.i < 0 || !sizes(item(args, 2, AT_NODE_LIST), t->v.tensor.dims, &n) ||
+    if (!t || !storage || !offset || offset->v.i < 0 ||
+        !sizes(item(args, 2, AT_NODE_LIST), t->v.tensor.dims, &n) ||
         !sizes(item(args, 3, AT_NODE_LIST), t->v.tensor.strides, &n_strides) || n != n_strides)
         return fail(m, "has a tensor of no known form");
     t->v.tensor.storage = storage;
@@ -301,16 +377,20 @@ static at_node *reduce(machine *m, const at_node *function, const at_node *args)
 {
     if (!function || !args) return NULL;
     if (args->kind != AT_NODE_LIST) return fail(m, "calls something without arguments");
-    if (is_name(function, "torch._tensor _rebuild_from_type_v2")) { // (function, class, its arguments, attributes)
+    if (is_name(
+            function,
+            "torch._tensor _rebuild_from_type_v2")) { // (function, class, its arguments, attributes)
         const at_node *inner = item(args, 0, AT_NODE_GLOBAL);
         args = item(args, 2, AT_NODE_LIST);
         if (!inner || !args) return node(m, AT_NODE_OPAQUE);
         function = inner;
     }
-    if (is_name(function, "torch._utils _rebuild_tensor_v2") || is_name(function, "torch._utils _rebuild_tensor"))
+    if (is_name(function, "torch._utils _rebuild_tensor_v2") ||
+        is_name(function, "torch._utils _rebuild_tensor"))
         return tensor(m, args, false);
     if (is_name(function, "torch._utils _rebuild_tensor_v3")) return tensor(m, args, true);
-    if (is_name(function, "torch._utils _rebuild_parameter") || is_name(function, "torch._utils _rebuild_parameter_with_state"))
+    if (is_name(function, "torch._utils _rebuild_parameter") ||
+        is_name(function, "torch._utils _rebuild_parameter_with_state"))
         return args->v.list.n ? args->v.list.items[0] : fail(m, "has a parameter without its data");
     if (is_name(function, "collections OrderedDict")) {
         at_node *d = node(m, AT_NODE_DICT);
@@ -351,8 +431,10 @@ static void remember(machine *m, uint64_t at)
 
 static void recall(machine *m, uint64_t at)
 {
-    if (at >= m->memo_cap || !m->memo[at]) (void)fail(m, "recalls what it never remembered");
-    else push(m, m->memo[at]);
+    if (at >= m->memo_cap || !m->memo[at])
+        (void)fail(m, "recalls what it never remembered");
+    else
+        push(m, m->memo[at]);
 }
 
 /* Items behind the mark go into the list or dictionary (or opaque object) before it. */
@@ -361,11 +443,13 @@ static void append_marked(machine *m, at_node_kind kind)
     const size_t from = mark(m);
     if (m->status != AT_OK) return;
     at_node *into = from >= 2 ? m->stack[from - 2] : NULL;
-    if (!into || (into->kind != kind && into->kind != AT_NODE_OPAQUE) || (kind == AT_NODE_DICT && (m->n - from) % 2)) {
+    if (!into || (into->kind != kind && into->kind != AT_NODE_OPAQUE) ||
+        (kind == AT_NODE_DICT && (m->n - from) % 2)) {
         (void)fail(m, "puts items into what holds none");
         return;
     }
-    for (size_t i = from; i < m->n && into->kind == kind; i++) list_add(m, into, m->stack[i]);
+    for (size_t i = from; i < m->n && into->kind == kind; i++)
+        list_add(m, into, m->stack[i]);
     cut(m, from);
 }
 
@@ -391,7 +475,8 @@ static void wrap_marked(machine *m, at_node_kind kind)
         (void)fail(m, "has a key without a value");
         return;
     }
-    for (size_t i = from; i < m->n; i++) list_add(m, n, m->stack[i]);
+    for (size_t i = from; i < m->n; i++)
+        list_add(m, n, m->stack[i]);
     cut(m, from);
     push(m, n);
 }
@@ -400,8 +485,10 @@ static void stack_global(machine *m)
 {
     const at_node *name = pop(m), *module = pop(m);
     if (!name || !module) return;
-    if (name->kind != AT_NODE_STRING || module->kind != AT_NODE_STRING) (void)fail(m, "names something by no string");
-    else push(m, global(m, module->v.s.data, module->v.s.len, name->v.s.data, name->v.s.len));
+    if (name->kind != AT_NODE_STRING || module->kind != AT_NODE_STRING)
+        (void)fail(m, "names something by no string");
+    else
+        push(m, global(m, module->v.s.data, module->v.s.len, name->v.s.data, name->v.s.len));
 }
 
 static void boolean(machine *m, bool v)
@@ -426,7 +513,9 @@ static bool step(machine *m)
     if (r->failed) return (void)fail(m, "has no end"), false;
     switch (op) {
     case '.': return false;
-    case 0x80: if (at_take_le(r, 1) > 5) (void)fail(m, "has an unknown protocol"); break;
+    case 0x80:
+        if (at_take_le(r, 1) > 5) (void)fail(m, "has an unknown protocol");
+        break;
     case 0x95: (void)at_take_le(r, 8); break; // FRAME
     case '(': push(m, node(m, AT_NODE_MARK)); break;
     case '0': (void)pop(m); break;
@@ -441,19 +530,30 @@ static bool step(machine *m)
     case 0x8a: push(m, integer_bytes(m, at_take_le(r, 1))); break;
     case 0x8b: push(m, integer_bytes(m, at_take_le(r, 4))); break;
     case 'G': push(m, real(m)); break;
-    case 'X': case 'T': case 'B': push(m, string(m, at_take_le(r, 4))); break;
-    case 'U': case 'C': case 0x8c: push(m, string(m, at_take_le(r, 1))); break;
-    case 0x8d: case 0x8e: case 0x96: push(m, string(m, at_take_le(r, 8))); break;
-    case ')': case ']': case 0x8f: push(m, node(m, AT_NODE_LIST)); break;
+    case 'X':
+    case 'T':
+    case 'B': push(m, string(m, at_take_le(r, 4))); break;
+    case 'U':
+    case 'C':
+    case 0x8c: push(m, string(m, at_take_le(r, 1))); break;
+    case 0x8d:
+    case 0x8e:
+    case 0x96: push(m, string(m, at_take_le(r, 8))); break;
+    case ')':
+    case ']':
+    case 0x8f: push(m, node(m, AT_NODE_LIST)); break;
     case '}': push(m, node(m, AT_NODE_DICT)); break;
-    case 't': case 'l': case 0x91: wrap_marked(m, AT_NODE_LIST); break;
+    case 't':
+    case 'l':
+    case 0x91: wrap_marked(m, AT_NODE_LIST); break;
     case 'd': wrap_marked(m, AT_NODE_DICT); break;
     case 0x85: push(m, tuple(m, 1)); break;
     case 0x86: push(m, tuple(m, 2)); break;
     case 0x87: push(m, tuple(m, 3)); break;
     case 'a': append_one(m, AT_NODE_LIST); break;
     case 's': append_one(m, AT_NODE_DICT); break;
-    case 'e': case 0x90: append_marked(m, AT_NODE_LIST); break;
+    case 'e':
+    case 0x90: append_marked(m, AT_NODE_LIST); break;
     case 'u': append_marked(m, AT_NODE_DICT); break;
     case 'q': remember(m, at_take_le(r, 1)); break;
     case 'r': remember(m, at_take_le(r, 4)); break;
@@ -463,12 +563,17 @@ static bool step(machine *m)
     case 'c': push(m, global_lines(m)); break;
     case 0x93: stack_global(m); break;
     case 'Q': push(m, persistent(m, pop(m))); break;
-    case 'R': case 0x81: call(m, false); break;
+    case 'R':
+    case 0x81: call(m, false); break;
     case 0x92: call(m, true); break;
-    case 'b': (void)pop(m); (void)top(m); break; // BUILD: a state_dict's _metadata, attributes
+    case 'b':
+        (void)pop(m);
+        (void)top(m);
+        break; // BUILD: a state_dict's _metadata, attributes
     default: {
         char why[64];
-        (void)snprintf(why, sizeof why, "has the opcode 0x%02x, which no checkpoint has", (unsigned)op);
+        (void)snprintf(why, sizeof why, "has the opcode 0x%02x, which no checkpoint has",
+                       (unsigned)op);
         (void)fail(m, why);
     }
     }
@@ -476,12 +581,15 @@ static bool step(machine *m)
     return m->status == AT_OK;
 }
 
-at_status at_pickle_read(at_weights *w, const uint8_t *data, size_t size, at_pickle *out, at_error *err)
+at_status at_pickle_read(at_weights *w, const uint8_t *data, size_t size, at_pickle *out,
+                         at_error *err)
 {
     machine m = {.w = w, .err = err, .r = {.at = data, .end = data + size}};
-    while (step(&m)) {
-    }
-    if (m.status == AT_OK && (m.n != 1 || m.stack[0]->kind == AT_NODE_MARK)) (void)fail(&m, "does not end with one value");
-    if (m.status == AT_OK) *out = (at_pickle){.root = m.stack[0], .last_storage = m.last_storage, .used = (size_t)(m.r.at - data)};
+    while (step(&m)) {}
+    if (m.status == AT_OK && (m.n != 1 || m.stack[0]->kind == AT_NODE_MARK))
+        (void)fail(&m, "does not end with one value");
+    if (m.status == AT_OK)
+        *out = (at_pickle){
+            .root = m.stack[0], .last_storage = m.last_storage, .used = (size_t)(m.r.at - data)};
     return m.status;
 }

@@ -12,8 +12,8 @@ typedef enum at_node_kind {
     AT_NODE_INT,
     AT_NODE_FLOAT,
     AT_NODE_STRING,
-    AT_NODE_LIST,  // tuple, list, set: items
-    AT_NODE_DICT,  // items: key, value, key, value
+    AT_NODE_LIST, // tuple, list, set: items
+    AT_NODE_DICT, // items: key, value, key, value
     AT_NODE_GLOBAL,
     AT_NODE_STORAGE,
     AT_NODE_TENSOR,
@@ -60,6 +60,7 @@ typedef struct at_pickle {
 
 /* Reads one pickle at the beginning of `data`; nodes are the file's memory. AT_E_UNSAFE_PICKLE names
  * what it wanted to call. */
-at_status at_pickle_read(at_weights *w, const uint8_t *data, size_t size, at_pickle *out, at_error *err);
+at_status at_pickle_read(at_weights *w, const uint8_t *data, size_t size, at_pickle *out,
+                         at_error *err);
 
 #endif

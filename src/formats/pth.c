@@ -29,11 +29,13 @@ static const at_zip_member *member(const pth *p, const char *a, const char *b, s
     return at_zip_find(&p->zip, name, p->root_len + n_a + n_b);
 }
 
-static at_status locate(void *ctx, const at_node *s, const char *name, uint64_t *offset, uint64_t *bytes, at_error *err)
+static at_status locate(void *ctx, const at_node *s, const char *name, uint64_t *offset,
+                        uint64_t *bytes, at_error *err)
 {
     const pth *p = ctx;
     const at_zip_member *m = member(p, "data/", s->v.storage.key, s->v.storage.key_len);
-    if (!m) return at_weights_damaged(p->w, err, "the bytes of %.200s are not in the archive", name);
+    if (!m)
+        return at_weights_damaged(p->w, err, "the bytes of %.200s are not in the archive", name);
     *bytes = m->size;
     return at_zip_data(&p->zip, m, p->w, offset, err);
 }
@@ -44,7 +46,8 @@ static at_status find_root(pth *p, const at_zip_member **pickle, at_error *err)
     for (size_t i = 0; i < p->zip.n; i++) {
         const at_zip_member *m = &p->zip.members[i];
         if (ends(m, "/constants.pkl"))
-            return at_weights_fail(p->w, AT_E_MODEL_UNSUPPORTED, err, "a TorchScript archive; save the model's state_dict() instead");
+            return at_weights_fail(p->w, AT_E_MODEL_UNSUPPORTED, err,
+                                   "a TorchScript archive; save the model's state_dict() instead");
         if (!ends(m, "/data.pkl")) continue;
         if (*pickle) return at_weights_damaged(p->w, err, "it has two pickles");
         *pickle = m;
@@ -52,7 +55,8 @@ static at_status find_root(pth *p, const at_zip_member **pickle, at_error *err)
         p->root_len = m->name_len - strlen("data.pkl");
     }
     if (*pickle) return AT_OK;
-    return at_weights_fail(p->w, AT_E_MODEL_UNSUPPORTED, err, "a zip archive without data.pkl, not a PyTorch checkpoint");
+    return at_weights_fail(p->w, AT_E_MODEL_UNSUPPORTED, err,
+                           "a zip archive without data.pkl, not a PyTorch checkpoint");
 }
 
 at_status at_read_pth(at_weights *w, at_error *err)
@@ -66,8 +70,10 @@ at_status at_read_pth(at_weights *w, at_error *err)
     if (status == AT_OK) status = at_zip_data(&p.zip, file, w, &offset, err);
     if (status != AT_OK) return status;
     const at_zip_member *order = member(&p, "byteorder", "", 0);
-    if (order && at_zip_data(&p.zip, order, w, &at, NULL) == AT_OK && (order->size != 6 || memcmp(w->map.data + at, "little", 6) != 0))
-        return at_weights_fail(w, AT_E_MODEL_UNSUPPORTED, err, "written on a big-endian machine; load and save it on another");
+    if (order && at_zip_data(&p.zip, order, w, &at, NULL) == AT_OK &&
+        (order->size != 6 || memcmp(w->map.data + at, "little", 6) != 0))
+        return at_weights_fail(w, AT_E_MODEL_UNSUPPORTED, err,
+                               "written on a big-endian machine; load and save it on another");
     at_pickle pickle;
     status = at_pickle_read(w, w->map.data + offset, (size_t)file->size, &pickle, err);
     return status == AT_OK ? at_pth_add_state(w, pickle.root, locate, &p, err) : status;

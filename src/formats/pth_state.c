@@ -15,15 +15,18 @@ typedef struct finder {
 } finder;
 
 /* Copies a strided view into C order. */
-static void copy_view(uint8_t *out, const at_node *t, const uint8_t *storage, uint64_t elements, size_t size)
+static void copy_view(uint8_t *out, const at_node *t, const uint8_t *storage, uint64_t elements,
+                      size_t size)
 {
     uint64_t index[8] = {0};
     const int n = t->v.tensor.n_dims;
     for (uint64_t i = 0; i < elements; i++) {
         uint64_t at = t->v.tensor.offset;
-        for (int d = 0; d < n; d++) at += index[d] * t->v.tensor.strides[d];
+        for (int d = 0; d < n; d++)
+            at += index[d] * t->v.tensor.strides[d];
         memcpy(out + i * size, storage + at * size, size);
-        for (int d = n - 1; d >= 0 && ++index[d] == t->v.tensor.dims[d]; d--) index[d] = 0;
+        for (int d = n - 1; d >= 0 && ++index[d] == t->v.tensor.dims[d]; d--)
+            index[d] = 0;
     }
 }
 
@@ -42,7 +45,8 @@ static at_status add_tensor(const finder *f, const char *text, size_t len, const
     // the last element must lie in the storage, the storage in its place in the file
     const size_t size = at_dtype_size(t->v.tensor.type);
     uint64_t elements = 1, last = t->v.tensor.offset, there = s->v.storage.elements;
-    bool c_order = true, fits = !__builtin_mul_overflow(there, at_dtype_size(s->v.storage.type), &there);
+    bool c_order = true,
+         fits = !__builtin_mul_overflow(there, at_dtype_size(s->v.storage.type), &there);
     fits = fits && there <= bytes;
     there /= size;
     for (int d = t->v.tensor.n_dims - 1; d >= 0; d--) {
@@ -50,35 +54,46 @@ static at_status add_tensor(const finder *f, const char *text, size_t len, const
         uint64_t reach;
         c_order = c_order && (dim == 1 || stride == elements);
         fits = fits && !__builtin_mul_overflow(elements, dim, &elements);
-        if (dim) fits = fits && !__builtin_mul_overflow(dim - 1, stride, &reach) && !__builtin_add_overflow(last, reach, &last);
+        if (dim)
+            fits = fits && !__builtin_mul_overflow(dim - 1, stride, &reach) &&
+                   !__builtin_add_overflow(last, reach, &last);
     }
     if (!fits || (elements && last >= there))
-        return at_weights_damaged(w, f->err, "%.200s reaches past the %llu elements that are there for it", name,
-                                  (unsigned long long)there);
+        return at_weights_damaged(w, f->err,
+                                  "%.200s reaches past the %llu elements that are there for it",
+                                  name, (unsigned long long)there);
     uint8_t *copy = NULL;
     if (!c_order && elements) {
         size_t total;
         // a view of stride 0 tells of more bytes than there are: all copies together must stay below the file's size
         if (!at_mul((size_t)elements, size, &total) || total > w->map.size - w->copied)
-            return at_weights_fail(w, AT_E_MODEL_UNSUPPORTED, f->err,
-                                   "%.200s is a view with %llu elements, more than the file holds; save it .contiguous()", name,
-                                   (unsigned long long)elements);
+            return at_weights_fail(
+                w, AT_E_MODEL_UNSUPPORTED, f->err,
+                "%.200s is a view with %llu elements, more than the file holds; save it .contiguous()",
+                name, (unsigned long long)elements);
         copy = at_weights_alloc_copy(w, total);
-        if (!copy) return at_fail(f->err, AT_E_OUT_OF_MEMORY, "%s: no memory to put %.200s in order", w->path, name);
+        if (!copy)
+            return at_fail(f->err, AT_E_OUT_OF_MEMORY, "%s: no memory to put %.200s in order",
+                           w->path, name);
         copy_view(copy, t, w->map.data + offset, elements, size);
     }
     const uint64_t begin = offset + (elements ? t->v.tensor.offset * size : 0);
-    return at_weights_add(w, name, t->v.tensor.type, t->v.tensor.n_dims, t->v.tensor.dims, begin, copy, f->err);
+    return at_weights_add(w, name, t->v.tensor.type, t->v.tensor.n_dims, t->v.tensor.dims, begin,
+                          copy, f->err);
 }
 
-static bool is_dict(const at_node *n) { return n && n->kind == AT_NODE_DICT; }
+static bool is_dict(const at_node *n)
+{
+    return n && n->kind == AT_NODE_DICT;
+}
 
 static const at_node *get(const at_node *dict, const char *key)
 {
     const size_t len = strlen(key);
     for (size_t i = 0; is_dict(dict) && i + 1 < dict->v.list.n; i += 2) {
         const at_node *k = dict->v.list.items[i];
-        if (k->kind == AT_NODE_STRING && k->v.s.len == len && memcmp(k->v.s.data, key, len) == 0) return dict->v.list.items[i + 1];
+        if (k->kind == AT_NODE_STRING && k->v.s.len == len && memcmp(k->v.s.data, key, len) == 0)
+            return dict->v.list.items[i + 1];
     }
     return NULL;
 }
@@ -95,7 +110,8 @@ static bool has_tensors(const at_node *dict)
  * training checkpoint may hold a loose tensor beside its "model", a step count for example). */
 static const at_node *find_state(const at_node *root)
 {
-    static const char *const names[] = {"model", "state_dict", "module", "model_state_dict", "net", "ema"};
+    static const char *const names[] = {"model", "state_dict", "module", "model_state_dict",
+                                        "net",   "ema"};
     for (size_t i = 0; i < AT_COUNT(names); i++) {
         const at_node *inner = get(root, names[i]);
         if (has_tensors(inner)) return inner;
@@ -127,26 +143,31 @@ static at_status add_all(const finder *f, const at_node *state)
     size_t depth = 1;
     levels[0] = (struct level){.box = state};
     for (size_t visits = 0; depth; visits++) {
-        if (visits > MAX_VISITS) return at_weights_damaged(f->w, f->err, "its state dict has no end");
+        if (visits > MAX_VISITS)
+            return at_weights_damaged(f->w, f->err, "its state dict has no end");
         struct level *l = &levels[depth - 1];
         const bool dict = l->box->kind == AT_NODE_DICT;
         if (l->next + dict >= l->box->v.list.n) {
             depth--;
             continue;
         }
-        const at_node *key = dict ? l->box->v.list.items[l->next] : NULL, *value = l->box->v.list.items[l->next + dict];
+        const at_node *key = dict ? l->box->v.list.items[l->next] : NULL,
+                      *value = l->box->v.list.items[l->next + dict];
         const size_t index = l->next, prefix = l->prefix;
         l->next += dict ? 2 : 1;
         const bool box = value->kind == AT_NODE_DICT || value->kind == AT_NODE_LIST;
         if (!box && value->kind != AT_NODE_TENSOR) continue;
         const size_t len = add_key(name, prefix, sizeof name - 1, key, index);
-        if (!len && value->kind == AT_NODE_TENSOR && key && key->kind == AT_NODE_STRING && key->v.s.len)
+        if (!len && value->kind == AT_NODE_TENSOR && key && key->kind == AT_NODE_STRING &&
+            key->v.s.len)
             return at_weights_damaged(f->w, f->err, "the name of tensor %zu is absurd", f->w->n);
         if (value->kind == AT_NODE_TENSOR && len) {
             const at_status status = add_tensor(f, name, len, value);
             if (status != AT_OK) return status;
         } else if (box && len) {
-            if (depth == MAX_DEPTH) return at_weights_damaged(f->w, f->err, "its state dict is nested more than %d deep", MAX_DEPTH);
+            if (depth == MAX_DEPTH)
+                return at_weights_damaged(f->w, f->err,
+                                          "its state dict is nested more than %d deep", MAX_DEPTH);
             name[len] = '.';
             levels[depth++] = (struct level){.box = value, .prefix = len + 1};
         }
@@ -154,7 +175,8 @@ static at_status add_all(const finder *f, const at_node *state)
     return AT_OK;
 }
 
-at_status at_pth_add_state(at_weights *w, const at_node *root, at_pth_locate locate, void *ctx, at_error *err)
+at_status at_pth_add_state(at_weights *w, const at_node *root, at_pth_locate locate, void *ctx,
+                           at_error *err)
 {
     const finder f = {.w = w, .err = err, .locate = locate, .ctx = ctx};
     if (root->kind == AT_NODE_TENSOR) return add_tensor(&f, "tensor", 6, root);
@@ -162,6 +184,7 @@ at_status at_pth_add_state(at_weights *w, const at_node *root, at_pth_locate loc
         const at_status status = add_all(&f, find_state(root));
         if (status != AT_OK || w->n) return status;
     }
-    return at_weights_fail(w, AT_E_MODEL_UNSUPPORTED, err,
-                           "a pickle without tensors (neither at the top nor under \"model\"); save the model's state_dict()");
+    return at_weights_fail(
+        w, AT_E_MODEL_UNSUPPORTED, err,
+        "a pickle without tensors (neither at the top nor under \"model\"); save the model's state_dict()");
 }

@@ -69,7 +69,8 @@ char *at_weights_text(at_weights *w, const void *data, size_t len)
 at_status at_weights_no_memory(const at_weights *w, at_error *err)
 {
     if (w->taken == AT_LIST_LIMIT)
-        return at_weights_damaged(w, err, "its list of tensors takes more than %zu MiB", AT_LIST_LIMIT >> 20);
+        return at_weights_damaged(w, err, "its list of tensors takes more than %zu MiB",
+                                  AT_LIST_LIMIT >> 20);
     return at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory for its list of tensors", w->path);
 }
 
@@ -94,13 +95,15 @@ static void make_printable(char *text)
     while (*p) {
         utf8proc_int32_t c;
         const utf8proc_ssize_t n = utf8proc_iterate(p, (utf8proc_ssize_t)strnlen((char *)p, 4), &c);
-        if (n <= 0 || c < 32 || (c >= 127 && c < 160)) *p++ = '?';
-        else p += n;
+        if (n <= 0 || c < 32 || (c >= 127 && c < 160))
+            *p++ = '?';
+        else
+            p += n;
     }
 }
 
-static at_status fail_in_words(const at_weights *w, at_status status, at_error *err, const char *fix, const char *format,
-                               va_list args)
+static at_status fail_in_words(const at_weights *w, at_status status, at_error *err,
+                               const char *fix, const char *format, va_list args)
 {
     char why[700];
     (void)vsnprintf(why, sizeof why, format, args);
@@ -112,13 +115,15 @@ at_status at_weights_damaged(const at_weights *w, at_error *err, const char *for
 {
     va_list args;
     va_start(args, format);
-    const at_status status =
-        fail_in_words(w, AT_E_MODEL_DAMAGED, err, "; the file is damaged or not whole, get it again", format, args);
+    const at_status status = fail_in_words(w, AT_E_MODEL_DAMAGED, err,
+                                           "; the file is damaged or not whole, get it again",
+                                           format, args);
     va_end(args);
     return status;
 }
 
-at_status at_weights_fail(const at_weights *w, at_status status, at_error *err, const char *format, ...)
+at_status at_weights_fail(const at_weights *w, at_status status, at_error *err, const char *format,
+                          ...)
 {
     va_list args;
     va_start(args, format);
@@ -136,28 +141,31 @@ static void *grow(at_weights *w, void *items, size_t *cap, size_t size)
     return more;
 }
 
-at_status at_weights_add(at_weights *w, const char *name, at_dtype type, int n_dims, const uint64_t *dims,
-                         uint64_t offset, const void *data, at_error *err)
+at_status at_weights_add(at_weights *w, const char *name, at_dtype type, int n_dims,
+                         const uint64_t *dims, uint64_t offset, const void *data, at_error *err)
 {
-    if (w->n >= AT_MAX_TENSORS) return at_weights_damaged(w, err, "more than %d tensors", AT_MAX_TENSORS);
+    if (w->n >= AT_MAX_TENSORS)
+        return at_weights_damaged(w, err, "more than %d tensors", AT_MAX_TENSORS);
     if (!at_weights_is_utf8(name, strlen(name)))
         return at_weights_damaged(w, err, "the name of tensor %zu is not text: %.200s", w->n, name);
-    if (n_dims < 0 || n_dims > 8) return at_weights_damaged(w, err, "%.200s has %d dimensions", name, n_dims);
+    if (n_dims < 0 || n_dims > 8)
+        return at_weights_damaged(w, err, "%.200s has %d dimensions", name, n_dims);
     size_t bytes = at_dtype_size(type);
     for (int i = 0; i < n_dims; i++) {
         if (dims[i] > SIZE_MAX || !at_mul(bytes, (size_t)dims[i], &bytes))
             return at_weights_damaged(w, err, "the shape of %.200s is absurd", name);
     }
     if (!data && (offset > w->map.size || bytes > w->map.size - offset))
-        return at_weights_damaged(w, err, "%.200s should be %zu bytes at %llu, the file has %zu", name, bytes,
-                                  (unsigned long long)offset, w->map.size);
+        return at_weights_damaged(w, err, "%.200s should be %zu bytes at %llu, the file has %zu",
+                                  name, bytes, (unsigned long long)offset, w->map.size);
     if (w->n == w->cap) {
         at_weight *more = grow(w, w->items, &w->cap, sizeof *w->items);
         if (!more) return at_weights_no_memory(w, err);
         w->items = more;
     }
     at_weight *t = &w->items[w->n++];
-    *t = (at_weight){.name = name, .type = type, .n_dims = n_dims, .offset = offset, .bytes = bytes};
+    *t = (at_weight){
+        .name = name, .type = type, .n_dims = n_dims, .offset = offset, .bytes = bytes};
     if (n_dims) memcpy(t->dims, dims, sizeof *dims * (size_t)n_dims);
     t->data = data ? data : w->map.data ? w->map.data + offset : (const void *)"";
     return AT_OK;
@@ -176,12 +184,14 @@ static uint64_t hash(const at_weights *w, const char *name)
 at_status at_weights_index(at_weights *w, at_error *err)
 {
     size_t slots = 64;
-    while (slots < 2 * w->n) slots *= 2;
+    while (slots < 2 * w->n)
+        slots *= 2;
     w->slots = at_calloc(w->al, slots, sizeof *w->slots);
     if (!w->slots) return at_weights_no_memory(w, err);
     w->mask = slots - 1;
     if (getrandom(&w->seed, sizeof w->seed, GRND_NONBLOCK) != (ssize_t)sizeof w->seed)
-        w->seed = (uint64_t)(uintptr_t)w->slots * 0x9e3779b97f4a7c15ull; // then the address has to do
+        w->seed = (uint64_t)(uintptr_t)w->slots *
+                  0x9e3779b97f4a7c15ull; // then the address has to do
     for (size_t i = 0; i < w->n; i++) {
         size_t at = hash(w, w->items[i].name) & w->mask;
         for (; w->slots[at]; at = (at + 1) & w->mask) {
@@ -212,7 +222,8 @@ at_status at_weights_check_overlap(const at_weights *w, at_error *err)
     at_status status = AT_OK;
     for (size_t i = 1; i < n && status == AT_OK; i++) {
         if (sorted[i]->offset < sorted[i - 1]->offset + sorted[i - 1]->bytes)
-            status = at_weights_damaged(w, err, "%.200s and %.200s overlap", sorted[i - 1]->name, sorted[i]->name);
+            status = at_weights_damaged(w, err, "%.200s and %.200s overlap", sorted[i - 1]->name,
+                                        sorted[i]->name);
     }
     at_free(w->al, sorted);
     return status;
@@ -243,9 +254,12 @@ static const struct magic {
     {0, 4, "PK\3\4", at_read_pth, NULL},
     {0, 14, "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", at_read_pth_legacy, NULL},
     {8, 1, "{", at_read_safetensors, NULL},
-    {257, 5, "ustar", NULL, "a tar file, as PyTorch before 0.2 wrote; load it there and torch.save() it again"},
-    {0, 7, "version", NULL, "text where a model should be, a Git LFS pointer perhaps; fetch the file itself (git lfs pull)"},
-    {0, 1, "<", NULL, "a web page where a model should be; the download did not give the file itself"},
+    {257, 5, "ustar", NULL,
+     "a tar file, as PyTorch before 0.2 wrote; load it there and torch.save() it again"},
+    {0, 7, "version", NULL,
+     "text where a model should be, a Git LFS pointer perhaps; fetch the file itself (git lfs pull)"},
+    {0, 1, "<", NULL,
+     "a web page where a model should be; the download did not give the file itself"},
     {0, 1, "\x80", NULL, "a bare pickle; torch.save() the state_dict() instead"},
 };
 
@@ -254,14 +268,18 @@ static at_status read_by_content(at_weights *w, at_error *err)
     if (w->map.size == 0) return at_weights_damaged(w, err, "an empty file");
     for (size_t i = 0; i < AT_COUNT(magics); i++) {
         const struct magic *m = &magics[i];
-        if (w->map.size < m->at + m->len || memcmp(w->map.data + m->at, m->bytes, m->len) != 0) continue;
-        return m->read ? m->read(w, err) : at_weights_fail(w, AT_E_MODEL_UNSUPPORTED, err, "%s", m->what);
+        if (w->map.size < m->at + m->len || memcmp(w->map.data + m->at, m->bytes, m->len) != 0)
+            continue;
+        return m->read ? m->read(w, err)
+                       : at_weights_fail(w, AT_E_MODEL_UNSUPPORTED, err, "%s", m->what);
     }
-    return at_weights_fail(w, AT_E_MODEL_UNSUPPORTED, err,
-                           "neither GGUF nor a PyTorch checkpoint (.pth) nor safetensors; anytag convert reads these three");
+    return at_weights_fail(
+        w, AT_E_MODEL_UNSUPPORTED, err,
+        "neither GGUF nor a PyTorch checkpoint (.pth) nor safetensors; anytag convert reads these three");
 }
 
-static at_status open_common(at_weights **out, const char *path, const at_allocator *al, const at_map *memory, at_error *err)
+static at_status open_common(at_weights **out, const char *path, const at_allocator *al,
+                             const at_map *memory, at_error *err)
 {
     *out = NULL;
     at_weights *w = at_new(al, at_weights);
@@ -270,8 +288,10 @@ static at_status open_common(at_weights **out, const char *path, const at_alloca
     w->path = at_strndup(al, path, strlen(path));
     at_status status = w->path ? AT_OK : at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory", path);
     if (status == AT_OK) {
-        if (memory) w->map = *memory;
-        else status = at_map_open(&w->map, path, err);
+        if (memory)
+            w->map = *memory;
+        else
+            status = at_map_open(&w->map, path, err);
     }
     if (status == AT_OK) status = read_by_content(w, err);
     if (status == AT_OK) status = at_weights_index(w, err);
@@ -313,11 +333,26 @@ void at_weights_close(at_weights *w)
 
 /* --- asking ------------------------------------------------------------------------------------------ */
 
-const char *at_weights_path(const at_weights *w) { return w->path; }
-const char *at_weights_format(const at_weights *w) { return w->format; }
-uint64_t at_weights_bytes(const at_weights *w) { return w->map.size; }
-size_t at_weights_count(const at_weights *w) { return w->n; }
-const at_weight *at_weights_at(const at_weights *w, size_t i) { return i < w->n ? &w->items[i] : NULL; }
+const char *at_weights_path(const at_weights *w)
+{
+    return w->path;
+}
+const char *at_weights_format(const at_weights *w)
+{
+    return w->format;
+}
+uint64_t at_weights_bytes(const at_weights *w)
+{
+    return w->map.size;
+}
+size_t at_weights_count(const at_weights *w)
+{
+    return w->n;
+}
+const at_weight *at_weights_at(const at_weights *w, size_t i)
+{
+    return i < w->n ? &w->items[i] : NULL;
+}
 
 const at_weight *at_weights_find(const at_weights *w, const char *name)
 {
@@ -328,10 +363,19 @@ const at_weight *at_weights_find(const at_weights *w, const char *name)
     return NULL;
 }
 
-void at_weights_drop(const at_weights *w, const at_weight *t) { at_map_drop(&w->map, (size_t)t->offset, (size_t)t->bytes); }
+void at_weights_drop(const at_weights *w, const at_weight *t)
+{
+    at_map_drop(&w->map, (size_t)t->offset, (size_t)t->bytes);
+}
 
-size_t at_weights_meta_count(const at_weights *w) { return w->n_metas; }
-const at_meta *at_weights_meta_at(const at_weights *w, size_t i) { return i < w->n_metas ? &w->metas[i].meta : NULL; }
+size_t at_weights_meta_count(const at_weights *w)
+{
+    return w->n_metas;
+}
+const at_meta *at_weights_meta_at(const at_weights *w, size_t i)
+{
+    return i < w->n_metas ? &w->metas[i].meta : NULL;
+}
 
 static const at_meta_entry *entry(const at_weights *w, const char *key)
 {

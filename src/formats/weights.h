@@ -13,17 +13,18 @@ typedef struct at_weights at_weights;
 typedef struct at_weight {
     const char *name; // lives as long as the file; UTF-8
     at_dtype type;
-    int n_dims;         // 0..8
-    uint64_t dims[8];   // PyTorch order: dims[0] slowest. GGUF's reversed order is turned here
-    uint64_t offset;    // of the first byte, from the start of the file
-    uint64_t bytes;     // exactly product(dims) * size of type, all inside the file
-    const void *data;   // contiguous, C order; may be unaligned (use memcpy or unaligned loads)
+    int n_dims;       // 0..8
+    uint64_t dims[8]; // PyTorch order: dims[0] slowest. GGUF's reversed order is turned here
+    uint64_t offset;  // of the first byte, from the start of the file
+    uint64_t bytes;   // exactly product(dims) * size of type, all inside the file
+    const void *data; // contiguous, C order; may be unaligned (use memcpy or unaligned loads)
 } at_weight;
 
 /* Opens a file and finds its format by content. A directory with config.json and one *.safetensors
  * is not for here (convert looks inside). AT_E_NOT_FOUND, AT_E_MODEL_DAMAGED (truncated, absurd
  * counts), AT_E_MODEL_UNSUPPORTED (other format or version, names it), AT_E_UNSAFE_PICKLE. */
-at_status at_weights_open(at_weights **out, const char *path, const at_allocator *al, at_error *err);
+at_status at_weights_open(at_weights **out, const char *path, const at_allocator *al,
+                          at_error *err);
 /* GGUF in memory that outlives the at_weights (the model in the box). */
 at_status at_weights_open_memory(at_weights **out, const void *data, size_t size, const char *name,
                                  const at_allocator *al, at_error *err);
@@ -39,10 +40,18 @@ const at_weight *at_weights_find(const at_weights *w, const char *name); // hash
 void at_weights_drop(const at_weights *w, const at_weight *t);
 
 /* Metadata (GGUF key-values; safetensors' __metadata__ strings). */
-typedef enum at_meta_type { AT_META_NONE, AT_META_U64, AT_META_I64, AT_META_F64, AT_META_BOOL, AT_META_STRING, AT_META_ARRAY } at_meta_type;
+typedef enum at_meta_type {
+    AT_META_NONE,
+    AT_META_U64,
+    AT_META_I64,
+    AT_META_F64,
+    AT_META_BOOL,
+    AT_META_STRING,
+    AT_META_ARRAY
+} at_meta_type;
 typedef struct at_meta {
     const char *key;
-    at_meta_type type; // integers of all widths are U64/I64, floats F64
+    at_meta_type type;     // integers of all widths are U64/I64, floats F64
     const char *type_name; // as in the file: "u32", "f32", "string", "string[]", "f32[]"
     union {
         uint64_t u;

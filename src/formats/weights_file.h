@@ -53,14 +53,16 @@ char *at_weights_text(at_weights *w, const void *data, size_t len); // a NUL-ter
 at_status at_weights_no_memory(const at_weights *w, at_error *err);
 /* "<path>: <text>", and what to do. Names from the file may stand in the text as they are: what is not
  * printable is shown as '?'. */
-at_status at_weights_damaged(const at_weights *w, at_error *err, const char *format, ...) AT_PRINTF(3, 4);
-at_status at_weights_fail(const at_weights *w, at_status status, at_error *err, const char *format, ...) AT_PRINTF(4, 5);
+at_status at_weights_damaged(const at_weights *w, at_error *err, const char *format, ...)
+    AT_PRINTF(3, 4);
+at_status at_weights_fail(const at_weights *w, at_status status, at_error *err, const char *format,
+                          ...) AT_PRINTF(4, 5);
 bool at_weights_is_utf8(const void *data, size_t len); // and without a NUL
 
 /* Adds a tensor whose data lies at `offset` of the file (or at `data`, when not NULL, for one that was
  * made contiguous); checks dims, bytes and range. Names must be unique; the index is made at the end. */
-at_status at_weights_add(at_weights *w, const char *name, at_dtype type, int n_dims, const uint64_t *dims,
-                         uint64_t offset, const void *data, at_error *err);
+at_status at_weights_add(at_weights *w, const char *name, at_dtype type, int n_dims,
+                         const uint64_t *dims, uint64_t offset, const void *data, at_error *err);
 at_status at_weights_index(at_weights *w, at_error *err);
 /* No two tensors share a byte (ties in a .pth may; the others have one place a tensor). */
 at_status at_weights_check_overlap(const at_weights *w, at_error *err);
@@ -85,7 +87,8 @@ static inline uint64_t at_take_le(at_reader *r, int bytes)
 {
     const uint8_t *p = at_take(r, (uint64_t)bytes);
     uint64_t v = 0;
-    for (int i = 0; p && i < bytes; i++) v |= (uint64_t)p[i] << (8 * i);
+    for (int i = 0; p && i < bytes; i++)
+        v |= (uint64_t)p[i] << (8 * i);
     return v;
 }
 

@@ -11,7 +11,8 @@ static const uint64_t UNKNOWN32 = 0xffffffffu;
 static uint64_t le(const uint8_t *p, int bytes)
 {
     uint64_t v = 0;
-    for (int i = 0; i < bytes; i++) v |= (uint64_t)p[i] << (8 * i);
+    for (int i = 0; i < bytes; i++)
+        v |= (uint64_t)p[i] << (8 * i);
     return v;
 }
 
@@ -34,17 +35,21 @@ static bool find_directory(const uint8_t *d, size_t size, directory *dir)
 {
     const size_t end = find_end(d, size);
     if (end == SIZE_MAX) return false;
-    *dir = (directory){.count = le(d + end + 10, 2), .size = le(d + end + 12, 4), .offset = le(d + end + 16, 4)};
+    *dir = (directory){
+        .count = le(d + end + 10, 2), .size = le(d + end + 12, 4), .offset = le(d + end + 16, 4)};
     if (end >= 20 && le(d + end - 20, 4) == 0x07064b50u) {
         const uint64_t at = le(d + end - 20 + 8, 8);
         if (at > size || size - at < 56 || le(d + at, 4) != 0x06064b50u) return false;
-        *dir = (directory){.count = le(d + at + 32, 8), .size = le(d + at + 40, 8), .offset = le(d + at + 48, 8)};
+        *dir = (directory){
+            .count = le(d + at + 32, 8), .size = le(d + at + 40, 8), .offset = le(d + at + 48, 8)};
     }
-    return dir->offset <= size && dir->size <= size - dir->offset && dir->count <= MAX_MEMBERS && dir->count <= dir->size / 46;
+    return dir->offset <= size && dir->size <= size - dir->offset && dir->count <= MAX_MEMBERS &&
+           dir->count <= dir->size / 46;
 }
 
 /* Sizes of 2^32 and more stand in the extra field 1, each only if its 32-bit place says so. */
-static bool read_zip64(at_zip_member *m, const uint8_t *extra, size_t n, bool size_there, bool packed_there, bool offset_there)
+static bool read_zip64(at_zip_member *m, const uint8_t *extra, size_t n, bool size_there,
+                       bool packed_there, bool offset_there)
 {
     while (n >= 4) {
         const uint64_t id = le(extra, 2), len = le(extra + 2, 2);
@@ -66,7 +71,8 @@ static bool read_member(at_zip_member *m, at_reader *r)
 {
     const uint8_t *h = at_take(r, 46);
     if (!h || le(h, 4) != 0x02014b50u) return false;
-    const size_t name = (size_t)le(h + 28, 2), extra = (size_t)le(h + 30, 2), comment = (size_t)le(h + 32, 2);
+    const size_t name = (size_t)le(h + 28, 2), extra = (size_t)le(h + 30, 2),
+                 comment = (size_t)le(h + 32, 2);
     const uint8_t *text = at_take(r, name + extra + comment);
     if (!text) return false;
     *m = (at_zip_member){.name = (const char *)text,
@@ -74,12 +80,16 @@ static bool read_member(at_zip_member *m, at_reader *r)
                          .size = le(h + 24, 4),
                          .local_offset = le(h + 42, 4),
                          .stored = le(h + 10, 2) == 0 && (le(h + 8, 2) & 1) == 0};
-    const bool size64 = m->size == UNKNOWN32, packed64 = le(h + 20, 4) == UNKNOWN32, offset64 = m->local_offset == UNKNOWN32;
+    const bool size64 = m->size == UNKNOWN32, packed64 = le(h + 20, 4) == UNKNOWN32,
+               offset64 = m->local_offset == UNKNOWN32;
     if (!size64 && !packed64 && !offset64) return true;
     return read_zip64(m, text + name, extra, size64, packed64, offset64);
 }
 
-static int shown(const at_zip_member *m) { return (int)at_min_size(m->name_len, 200); } // bytes of a name in a text
+static int shown(const at_zip_member *m)
+{
+    return (int)at_min_size(m->name_len, 200);
+} // bytes of a name in a text
 
 static int compare(const char *a, size_t n, const char *b, size_t k)
 {
@@ -97,19 +107,22 @@ at_status at_zip_read(at_zip *zip, at_weights *w, at_error *err)
 {
     const uint8_t *d = w->map.data;
     directory dir;
-    if (!find_directory(d, w->map.size, &dir)) return at_weights_damaged(w, err, "a zip archive without its directory");
+    if (!find_directory(d, w->map.size, &dir))
+        return at_weights_damaged(w, err, "a zip archive without its directory");
     zip->n = (size_t)dir.count;
     zip->data_end = dir.offset;
     zip->members = at_weights_alloc(w, zip->n * sizeof *zip->members);
     if (!zip->members) return at_weights_no_memory(w, err);
     at_reader r = {.at = d + dir.offset, .end = d + dir.offset + dir.size};
     for (size_t i = 0; i < zip->n; i++) {
-        if (!read_member(&zip->members[i], &r)) return at_weights_damaged(w, err, "entry %zu of its zip directory cannot be read", i);
+        if (!read_member(&zip->members[i], &r))
+            return at_weights_damaged(w, err, "entry %zu of its zip directory cannot be read", i);
     }
     if (zip->n) qsort(zip->members, zip->n, sizeof *zip->members, by_name);
     for (size_t i = 1; i < zip->n; i++) {
         if (by_name(&zip->members[i - 1], &zip->members[i]) == 0)
-            return at_weights_damaged(w, err, "its zip directory has %.*s twice", shown(&zip->members[i]), zip->members[i].name);
+            return at_weights_damaged(w, err, "its zip directory has %.*s twice",
+                                      shown(&zip->members[i]), zip->members[i].name);
     }
     return AT_OK;
 }
@@ -121,26 +134,35 @@ const at_zip_member *at_zip_find(const at_zip *zip, const char *name, size_t len
         const size_t mid = (low + high) / 2;
         const int order = compare(zip->members[mid].name, zip->members[mid].name_len, name, len);
         if (order == 0) return &zip->members[mid];
-        if (order < 0) low = mid + 1;
-        else high = mid;
+        if (order < 0)
+            low = mid + 1;
+        else
+            high = mid;
     }
     return NULL;
 }
 
-at_status at_zip_data(const at_zip *zip, const at_zip_member *m, const at_weights *w, uint64_t *offset, at_error *err)
+at_status at_zip_data(const at_zip *zip, const at_zip_member *m, const at_weights *w,
+                      uint64_t *offset, at_error *err)
 {
     if (!m->stored)
-        return at_weights_fail(w, AT_E_MODEL_UNSUPPORTED, err, "%.*s is compressed or encrypted, which torch.save() never does; save it again",
-                               shown(m), m->name);
+        return at_weights_fail(
+            w, AT_E_MODEL_UNSUPPORTED, err,
+            "%.*s is compressed or encrypted, which torch.save() never does; save it again",
+            shown(m), m->name);
     const size_t size = (size_t)zip->data_end; // nothing lies behind the directory's beginning
-    if (m->local_offset > size || size - m->local_offset < 30 || le(w->map.data + m->local_offset, 4) != 0x04034b50u)
-        return at_weights_damaged(w, err, "%.*s is not where the zip directory says", shown(m), m->name);
+    if (m->local_offset > size || size - m->local_offset < 30 ||
+        le(w->map.data + m->local_offset, 4) != 0x04034b50u)
+        return at_weights_damaged(w, err, "%.*s is not where the zip directory says", shown(m),
+                                  m->name);
     const uint8_t *h = w->map.data + m->local_offset;
     const uint64_t name = le(h + 26, 2), at = m->local_offset + 30 + name + le(h + 28, 2);
     if (at > size || name != m->name_len || memcmp(h + 30, m->name, name) != 0)
-        return at_weights_damaged(w, err, "%.*s has another name in its own header", shown(m), m->name);
+        return at_weights_damaged(w, err, "%.*s has another name in its own header", shown(m),
+                                  m->name);
     if (at > size || m->size > size - at)
-        return at_weights_damaged(w, err, "%.*s claims %llu bytes", shown(m), m->name, (unsigned long long)m->size);
+        return at_weights_damaged(w, err, "%.*s claims %llu bytes", shown(m), m->name,
+                                  (unsigned long long)m->size);
     *offset = at;
     return AT_OK;
 }

@@ -22,6 +22,7 @@ typedef struct at_zip {
 at_status at_zip_read(at_zip *zip, at_weights *w, at_error *err);
 const at_zip_member *at_zip_find(const at_zip *zip, const char *name, size_t len);
 /* Where a stored member's bytes begin; all `size` of them lie inside the file. */
-at_status at_zip_data(const at_zip *zip, const at_zip_member *m, const at_weights *w, uint64_t *offset, at_error *err);
+at_status at_zip_data(const at_zip *zip, const at_zip_member *m, const at_weights *w,
+                      uint64_t *offset, at_error *err);
 
 #endif

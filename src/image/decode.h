@@ -28,7 +28,8 @@ at_status at_decode_webp(const at_decode_job *job, at_decoded *out, at_error *er
 typedef struct at_image_kind {
     const char *name; // "jpeg"; NULL: not an image
     const char *what; // for people: "a text file", "HEIF"
-    at_status (*decode)(const at_decode_job *job, at_decoded *out, at_error *err); // NULL: not read here
+    at_status (*decode)(const at_decode_job *job, at_decoded *out,
+                        at_error *err); // NULL: not read here
 } at_image_kind;
 at_image_kind at_image_sniff(const uint8_t *data, size_t size);
 

@@ -23,11 +23,12 @@ at_status at_check_pixels(const at_decode_job *job, uint64_t width, uint64_t hei
 {
     if (width == 0 || height == 0) return at_damaged_image(job, "a side of 0 pixels", err);
     // no decoder gives more than 2^31 on a side; the product cannot wrap
-    if (width <= INT32_MAX && height <= INT32_MAX && width * height <= job->max_pixels) return AT_OK;
-    return at_fail(err, AT_E_IMAGE_TOO_LARGE, "%s: image too large (%.0f MP, limit %.0f MP; raise with --max-pixels)", job->name,
-                   (double)width * (double)height / 1e6, (double)job->max_pixels / 1e6);
+    if (width <= INT32_MAX && height <= INT32_MAX && width * height <= job->max_pixels)
+        return AT_OK;
+    return at_fail(err, AT_E_IMAGE_TOO_LARGE,
+                   "%s: image too large (%.0f MP, limit %.0f MP; raise with --max-pixels)",
+                   job->name, (double)width * (double)height / 1e6, (double)job->max_pixels / 1e6);
 }
-
 
 /* Options with their defaults filled in. */
 static at_image_options with_defaults(const at_image_options *o)
@@ -40,25 +41,40 @@ static at_image_options with_defaults(const at_image_options *o)
     return d;
 }
 
-static at_status decode(const uint8_t *data, size_t size, const char *name, const at_image_options *o, at_image **out, at_error *err)
+static at_status decode(const uint8_t *data, size_t size, const char *name,
+                        const at_image_options *o, at_image **out, at_error *err)
 {
     *out = NULL;
     if (size > o->max_bytes)
-        return at_fail(err, AT_E_IMAGE_TOO_LARGE, "%s: %zu bytes, limit %llu; raise with --max-bytes", name, size, (unsigned long long)o->max_bytes);
-    const at_decode_job job = {.data = data, .size = size, .name = name, .max_pixels = o->max_pixels,
-                               .official_pixels = o->official_pixels != 0, .al = o->allocator};
+        return at_fail(err, AT_E_IMAGE_TOO_LARGE,
+                       "%s: %zu bytes, limit %llu; raise with --max-bytes", name, size,
+                       (unsigned long long)o->max_bytes);
+    const at_decode_job job = {.data = data,
+                               .size = size,
+                               .name = name,
+                               .max_pixels = o->max_pixels,
+                               .official_pixels = o->official_pixels != 0,
+                               .al = o->allocator};
     const at_image_kind kind = at_image_sniff(data, size);
-    if (!kind.name) return at_fail(err, AT_E_NOT_AN_IMAGE, "%s: not an image (%s)", name, kind.what);
+    if (!kind.name)
+        return at_fail(err, AT_E_NOT_AN_IMAGE, "%s: not an image (%s)", name, kind.what);
     if (!kind.decode)
-        return at_fail(err, AT_E_UNSUPPORTED_IMAGE, "%s: %s pictures are not read by this version (JPEG, PNG%s are); convert it", name, kind.what,
-                       ANYTAG_WITH_WEBP ? " and WebP" : "");
+        return at_fail(err, AT_E_UNSUPPORTED_IMAGE,
+                       "%s: %s pictures are not read by this version (JPEG, PNG%s are); convert it",
+                       name, kind.what, ANYTAG_WITH_WEBP ? " and WebP" : "");
     at_decoded d = {.orientation = 1};
     at_status status = kind.decode(&job, &d, err);
     if (status == AT_OK && !o->keep_rotated) status = at_orient(&d, o->allocator, err);
     at_image *image = status == AT_OK ? at_new(o->allocator, at_image) : NULL;
     if (status == AT_OK && !image) status = at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory", name);
     if (image) {
-        *image = (at_image){.al = o->allocator, .width = d.width, .height = d.height, .rgb = d.rgb, .format = kind.name, .orientation = d.orientation, .bytes = size};
+        *image = (at_image){.al = o->allocator,
+                            .width = d.width,
+                            .height = d.height,
+                            .rgb = d.rgb,
+                            .format = kind.name,
+                            .orientation = d.orientation,
+                            .bytes = size};
 
         status = at_sha256(data, size, image->sha256, err);
     }
@@ -71,39 +87,53 @@ static at_status decode(const uint8_t *data, size_t size, const char *name, cons
     return AT_OK;
 }
 
-at_status at_image_decode(const void *data, size_t size, const char *name, const at_image_options *options, at_image **image, at_error *err)
+at_status at_image_decode(const void *data, size_t size, const char *name,
+                          const at_image_options *options, at_image **image, at_error *err)
 {
-    if (!image || (!data && size)) return at_fail(err, AT_E_INVALID_PARAMETER, "at_image_decode: data and image must not be NULL");
+    if (!image || (!data && size))
+        return at_fail(err, AT_E_INVALID_PARAMETER,
+                       "at_image_decode: data and image must not be NULL");
     const at_image_options o = with_defaults(options);
     return decode(data, size, name ? name : "image", &o, image, err);
 }
 
-at_status at_image_read(const char *path, const at_image_options *options, at_image **image, at_error *err)
+at_status at_image_read(const char *path, const at_image_options *options, at_image **image,
+                        at_error *err)
 {
-    if (!path || !image) return at_fail(err, AT_E_INVALID_PARAMETER, "at_image_read: path and image must not be NULL");
+    if (!path || !image)
+        return at_fail(err, AT_E_INVALID_PARAMETER,
+                       "at_image_read: path and image must not be NULL");
     *image = NULL;
     const at_image_options o = with_defaults(options);
     struct stat st;
-    if (stat(path, &st) != 0) return at_fail(err, at_status_of_errno(errno), "%s: %s", path, strerror(errno));
-    if (S_ISDIR(st.st_mode)) return at_fail(err, AT_E_NOT_AN_IMAGE, "%s: a directory, not an image", path);
+    if (stat(path, &st) != 0)
+        return at_fail(err, at_status_of_errno(errno), "%s: %s", path, strerror(errno));
+    if (S_ISDIR(st.st_mode))
+        return at_fail(err, AT_E_NOT_AN_IMAGE, "%s: a directory, not an image", path);
     if (S_ISREG(st.st_mode) && (uint64_t)st.st_size > o.max_bytes)
-        return at_fail(err, AT_E_IMAGE_TOO_LARGE, "%s: %lld bytes, limit %llu; raise with --max-bytes", path, (long long)st.st_size,
-                       (unsigned long long)o.max_bytes);
+        return at_fail(err, AT_E_IMAGE_TOO_LARGE,
+                       "%s: %lld bytes, limit %llu; raise with --max-bytes", path,
+                       (long long)st.st_size, (unsigned long long)o.max_bytes);
     char *data;
     size_t size;
     at_status status = at_file_read(path, (size_t)o.max_bytes, &data, &size, o.allocator, err);
-    if (status == AT_E_BODY_TOO_LARGE) status = at_fail(err, AT_E_IMAGE_TOO_LARGE, "%s: more than %llu bytes; raise with --max-bytes", path, (unsigned long long)o.max_bytes);
+    if (status == AT_E_BODY_TOO_LARGE)
+        status = at_fail(err, AT_E_IMAGE_TOO_LARGE,
+                         "%s: more than %llu bytes; raise with --max-bytes", path,
+                         (unsigned long long)o.max_bytes);
     if (status != AT_OK) return status;
     status = decode((const uint8_t *)data, size, path, &o, image, err);
     at_free(o.allocator, data);
     return status;
 }
 
-at_status at_image_from_rgb(const uint8_t *rgb, int width, int height, size_t stride, const at_image_options *options, at_image **image,
-                            at_error *err)
+at_status at_image_from_rgb(const uint8_t *rgb, int width, int height, size_t stride,
+                            const at_image_options *options, at_image **image, at_error *err)
 {
     if (!rgb || !image || width < 1 || height < 1 || stride < (size_t)width * 3)
-        return at_fail(err, AT_E_INVALID_PARAMETER, "at_image_from_rgb: pixels of %d x %d, rows %zu bytes apart", width, height, stride);
+        return at_fail(err, AT_E_INVALID_PARAMETER,
+                       "at_image_from_rgb: pixels of %d x %d, rows %zu bytes apart", width, height,
+                       stride);
     *image = NULL;
     const at_image_options o = with_defaults(options);
     const at_decode_job job = {.name = "image", .max_pixels = o.max_pixels};
@@ -116,20 +146,47 @@ at_status at_image_from_rgb(const uint8_t *rgb, int width, int height, size_t st
         at_free(o.allocator, copy);
         return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for an image of %d x %d", width, height);
     }
-    for (int y = 0; y < height; y++) memcpy(copy + (size_t)y * (size_t)width * 3, rgb + (size_t)y * stride, (size_t)width * 3);
-    *i = (at_image){.al = o.allocator, .width = width, .height = height, .rgb = copy, .format = "rgb", .orientation = 1};
+    for (int y = 0; y < height; y++)
+        memcpy(copy + (size_t)y * (size_t)width * 3, rgb + (size_t)y * stride, (size_t)width * 3);
+    *i = (at_image){.al = o.allocator,
+                    .width = width,
+                    .height = height,
+                    .rgb = copy,
+                    .format = "rgb",
+                    .orientation = 1};
 
     *image = i;
     return AT_OK;
 }
 
-int at_image_width(const at_image *image) { return image->width; }
-int at_image_height(const at_image *image) { return image->height; }
-const uint8_t *at_image_rgb(const at_image *image) { return image->rgb; }
-const char *at_image_format(const at_image *image) { return image->format; }
-int at_image_orientation(const at_image *image) { return image->orientation; }
-const char *at_image_sha256(const at_image *image) { return image->sha256; }
-uint64_t at_image_bytes(const at_image *image) { return image->bytes; }
+int at_image_width(const at_image *image)
+{
+    return image->width;
+}
+int at_image_height(const at_image *image)
+{
+    return image->height;
+}
+const uint8_t *at_image_rgb(const at_image *image)
+{
+    return image->rgb;
+}
+const char *at_image_format(const at_image *image)
+{
+    return image->format;
+}
+int at_image_orientation(const at_image *image)
+{
+    return image->orientation;
+}
+const char *at_image_sha256(const at_image *image)
+{
+    return image->sha256;
+}
+uint64_t at_image_bytes(const at_image *image)
+{
+    return image->bytes;
+}
 
 void at_image_free(at_image *image)
 {

@@ -7,11 +7,11 @@
 
 struct at_image {
     const at_allocator *al;
-    int width, height;   // px, upright
-    uint8_t *rgb;        // [height, width, 3]
-    const char *format;  // static
-    int orientation;     // as found, 1..8
-    uint64_t bytes;      // encoded
+    int width, height;  // px, upright
+    uint8_t *rgb;       // [height, width, 3]
+    const char *format; // static
+    int orientation;    // as found, 1..8
+    uint64_t bytes;     // encoded
     char sha256[65];
 };
 
@@ -23,6 +23,7 @@ at_status at_resize_bilinear(const uint8_t *src, int w, int h, uint8_t *dst, int
 
 /* y[out, out, 3] = (v / 255 - mean) / std in float32, the order of torchvision's ToTensor and
  * Normalize (div, sub, div; each rounded). */
-void at_normalise(const uint8_t *rgb, size_t pixels, const float mean[3], const float std[3], float *y);
+void at_normalise(const uint8_t *rgb, size_t pixels, const float mean[3], const float std[3],
+                  float *y);
 
 #endif

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <jpeglib.h>
 #include <jerror.h>
+#include <jpeglib.h>
 
 typedef struct decoder {
     struct jpeg_decompress_struct c;
@@ -26,8 +26,14 @@ static void on_error(j_common_ptr c)
     d->no_memory = c->err->msg_code == JERR_OUT_OF_MEMORY;
     longjmp(d->failed, 1);
 }
-static void on_message(j_common_ptr c) { (void)c; } // warnings go nowhere
-static void nothing(j_decompress_ptr c) { (void)c; }
+static void on_message(j_common_ptr c)
+{
+    (void)c;
+} // warnings go nowhere
+static void nothing(j_decompress_ptr c)
+{
+    (void)c;
+}
 
 static boolean no_more(j_decompress_ptr c)
 {
@@ -47,7 +53,8 @@ static void skip(j_decompress_ptr c, long n)
 static void find_orientation(const struct jpeg_decompress_struct *c, at_decoded *out)
 {
     for (const struct jpeg_marker_struct *m = c->marker_list; m; m = m->next) {
-        if (m->marker != JPEG_APP0 + 1 || m->data_length < 6 || memcmp(m->data, "Exif\0", 5) != 0) continue;
+        if (m->marker != JPEG_APP0 + 1 || m->data_length < 6 || memcmp(m->data, "Exif\0", 5) != 0)
+            continue;
         out->orientation = at_exif_orientation(m->data, m->data_length);
         return;
     }
@@ -66,10 +73,12 @@ static void rgb_of_cmyk(const uint8_t *cmyk, size_t n, uint8_t *rgb)
 }
 
 /* setjmp's frame: `volatile` what is changed between it and a jump. */
-static at_status run(decoder *d, const at_decode_job *job, at_decoded *out, uint8_t **row, at_error *err)
+static at_status run(decoder *d, const at_decode_job *job, at_decoded *out, uint8_t **row,
+                     at_error *err)
 {
     if (setjmp(d->failed)) {
-        if (d->no_memory) return at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory to decode it", job->name);
+        if (d->no_memory)
+            return at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory to decode it", job->name);
         return at_damaged_image(job, d->why, err);
     }
     jpeg_create_decompress(&d->c);
@@ -85,7 +94,9 @@ static at_status run(decoder *d, const at_decode_job *job, at_decoded *out, uint
     const size_t width = d->c.output_width, height = d->c.output_height;
     out->rgb = at_alloc(job->al, width * height * 3);
     if (four) *row = at_alloc(job->al, width * 4);
-    if (!out->rgb || (four && !*row)) return at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory for %zu x %zu pixels", job->name, width, height);
+    if (!out->rgb || (four && !*row))
+        return at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory for %zu x %zu pixels", job->name,
+                       width, height);
     out->width = (int)width;
     out->height = (int)height;
     while (d->c.output_scanline < height) {

@@ -20,7 +20,8 @@ int at_exif_orientation(const uint8_t *d, size_t size)
         exif_data_unset_option(exif, EXIF_DATA_OPTION_FOLLOW_SPECIFICATION); // read, do not mend
         exif_data_load_data(exif, block, (unsigned)(size + (there ? 0 : sizeof head)));
         const ExifEntry *e = exif_content_get_entry(exif->ifd[EXIF_IFD_0], EXIF_TAG_ORIENTATION);
-        if (e && e->format == EXIF_FORMAT_SHORT && e->size >= 2) orientation = exif_get_short(e->data, exif_data_get_byte_order(exif));
+        if (e && e->format == EXIF_FORMAT_SHORT && e->size >= 2)
+            orientation = exif_get_short(e->data, exif_data_get_byte_order(exif));
         exif_data_unref(exif);
     }
     at_free(NULL, block);

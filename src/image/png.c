@@ -45,7 +45,8 @@ static void find_orientation(decoder *d, at_decoded *out)
 {
     png_uint_32 size = 0;
     png_bytep exif = NULL;
-    if (png_get_eXIf_1(d->png, d->info, &size, &exif) && exif) out->orientation = at_exif_orientation(exif, size);
+    if (png_get_eXIf_1(d->png, d->info, &size, &exif) && exif)
+        out->orientation = at_exif_orientation(exif, size);
 }
 
 /* 16-bit grey without alpha: the official code clips at 255, which turns nearly all of it white. */
@@ -65,10 +66,12 @@ static at_status run(decoder *d, at_decoded *out, at_error *err)
     png_set_user_limits(d->png, 0x7fffffff, 0x7fffffff);
     png_set_chunk_malloc_max(d->png, 64 << 20);
     png_read_info(d->png, d->info);
-    const size_t width = png_get_image_width(d->png, d->info), height = png_get_image_height(d->png, d->info);
+    const size_t width = png_get_image_width(d->png, d->info),
+                 height = png_get_image_height(d->png, d->info);
     const at_status status = at_check_pixels(job, width, height, err);
     if (status != AT_OK) return status;
-    const int color = png_get_color_type(d->png, d->info), depth = png_get_bit_depth(d->png, d->info);
+    const int color = png_get_color_type(d->png, d->info),
+              depth = png_get_bit_depth(d->png, d->info);
     const bool clip = job->official_pixels && color == PNG_COLOR_TYPE_GRAY && depth == 16;
     if (!clip) {
         if (depth == 16) png_set_strip_16(d->png);
@@ -85,8 +88,10 @@ static at_status run(decoder *d, at_decoded *out, at_error *err)
     d->rows = at_calloc(job->al, height, sizeof *d->rows);
     if (clip) d->wide = at_alloc(job->al, width * height * 2);
     if (!out->rgb || !d->rows || (clip && !d->wide))
-        return at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory for %zu x %zu pixels", job->name, width, height);
-    for (size_t y = 0; y < height; y++) d->rows[y] = (clip ? d->wide : out->rgb) + y * row;
+        return at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory for %zu x %zu pixels", job->name,
+                       width, height);
+    for (size_t y = 0; y < height; y++)
+        d->rows[y] = (clip ? d->wide : out->rgb) + y * row;
     png_read_image(d->png, d->rows);
     find_orientation(d, out);
     if (clip) clip_wide(d->wide, width * height, out->rgb);
@@ -101,8 +106,10 @@ at_status at_decode_png(const at_decode_job *job, at_decoded *out, at_error *err
     d.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &d, on_error, on_warning);
     if (d.png) d.info = png_create_info_struct(d.png);
     at_status status = AT_E_OUT_OF_MEMORY;
-    if (d.info) status = run(&d, out, err);
-    else (void)at_fail(err, status, "%s: no memory to decode it", job->name);
+    if (d.info)
+        status = run(&d, out, err);
+    else
+        (void)at_fail(err, status, "%s: no memory to decode it", job->name);
     png_destroy_read_struct(&d.png, &d.info, NULL);
     at_free(job->al, d.rows);
     at_free(job->al, d.wide);

@@ -39,7 +39,8 @@ static bool make_axis(axis *a, int n, int m, const at_allocator *al)
         }
         for (int i = 0; i < hi - lo; i++) {
             const double k = sum != 0.0 ? w[i] / sum : w[i];
-            a->k[(size_t)x * (size_t)a->size + (size_t)i] = (int32_t)(k * (1 << FRACTION) + 0.5); // weights are not negative
+            a->k[(size_t)x * (size_t)a->size + (size_t)i] =
+                (int32_t)(k * (1 << FRACTION) + 0.5); // weights are not negative
         }
         a->first[x] = lo;
         a->first[m + x] = hi - lo;
@@ -78,48 +79,62 @@ static void row_horizontal(const axis *a, const uint8_t *src, uint8_t *dst, int 
     }
 }
 
-static void row_vertical(const int32_t *k, int taps, const uint8_t *src, size_t stride, uint8_t *dst, size_t n, int32_t *sums)
+static void row_vertical(const int32_t *k, int taps, const uint8_t *src, size_t stride,
+                         uint8_t *dst, size_t n, int32_t *sums)
 {
-    for (size_t i = 0; i < n; i++) sums[i] = 1 << (FRACTION - 1);
+    for (size_t i = 0; i < n; i++)
+        sums[i] = 1 << (FRACTION - 1);
     for (int t = 0; t < taps; t++) {
         const uint8_t *p = src + (size_t)t * stride;
-        for (size_t i = 0; i < n; i++) sums[i] += k[t] * p[i];
+        for (size_t i = 0; i < n; i++)
+            sums[i] += k[t] * p[i];
     }
-    for (size_t i = 0; i < n; i++) dst[i] = clip8(sums[i]);
+    for (size_t i = 0; i < n; i++)
+        dst[i] = clip8(sums[i]);
 }
 
-at_status at_resize_bilinear(const uint8_t *src, int w, int h, uint8_t *dst, int out_w, int out_h, const at_allocator *al, at_error *err)
+at_status at_resize_bilinear(const uint8_t *src, int w, int h, uint8_t *dst, int out_w, int out_h,
+                             const at_allocator *al, at_error *err)
 {
     const size_t row = (size_t)out_w * 3;
     axis across = {0}, down = {0};
     const bool horizontal = w != out_w, vertical = h != out_h;
-    bool ok = (!horizontal || make_axis(&across, w, out_w, al)) && (!vertical || make_axis(&down, h, out_h, al));
+    bool ok = (!horizontal || make_axis(&across, w, out_w, al)) &&
+              (!vertical || make_axis(&down, h, out_h, al));
     const int first = vertical && ok ? down.first[0] : 0;
     const int last = vertical && ok ? down.first[out_h - 1] + down.count[out_h - 1] : h;
     uint8_t *middle = NULL; // [last - first, out_w, 3]
     int32_t *sums = NULL;
-    if (ok && horizontal && vertical) ok = (middle = at_alloc(al, (size_t)(last - first) * row)) != NULL;
+    if (ok && horizontal && vertical)
+        ok = (middle = at_alloc(al, (size_t)(last - first) * row)) != NULL;
     if (ok && vertical) ok = (sums = at_alloc(al, row * sizeof *sums)) != NULL;
     for (int y = first; ok && horizontal && y < last; y++)
-        row_horizontal(&across, src + (size_t)y * (size_t)w * 3, (vertical ? middle : dst) + (size_t)(y - first) * row, out_w);
+        row_horizontal(&across, src + (size_t)y * (size_t)w * 3,
+                       (vertical ? middle : dst) + (size_t)(y - first) * row, out_w);
     const uint8_t *from = horizontal ? middle : src + (size_t)first * row;
     for (int y = 0; ok && vertical && y < out_h; y++)
-        row_vertical(down.k + (size_t)y * (size_t)down.size, down.count[y], from + (size_t)(down.first[y] - first) * row, row, dst + (size_t)y * row, row, sums);
+        row_vertical(down.k + (size_t)y * (size_t)down.size, down.count[y],
+                     from + (size_t)(down.first[y] - first) * row, row, dst + (size_t)y * row, row,
+                     sums);
     if (ok && !horizontal && !vertical) memcpy(dst, src, row * (size_t)h);
     free_axis(&across, al);
     free_axis(&down, al);
     at_free(al, middle);
     at_free(al, sums);
-    return ok ? AT_OK : at_fail(err, AT_E_OUT_OF_MEMORY, "no memory to resize an image of %d x %d", w, h);
+    return ok ? AT_OK
+              : at_fail(err, AT_E_OUT_OF_MEMORY, "no memory to resize an image of %d x %d", w, h);
 }
 
-void at_normalise(const uint8_t *rgb, size_t pixels, const float mean[3], const float std[3], float *y)
+void at_normalise(const uint8_t *rgb, size_t pixels, const float mean[3], const float std[3],
+                  float *y)
 {
     float table[3][256]; // 768 divisions instead of two a sample; the same roundings
     for (int c = 0; c < 3; c++) {
-        for (int v = 0; v < 256; v++) table[c][v] = ((float)v / 255.0f - mean[c]) / std[c];
+        for (int v = 0; v < 256; v++)
+            table[c][v] = ((float)v / 255.0f - mean[c]) / std[c];
     }
     for (size_t i = 0; i < pixels; i++) {
-        for (size_t c = 0; c < 3; c++) y[3 * i + c] = table[c][rgb[3 * i + c]];
+        for (size_t c = 0; c < 3; c++)
+            y[3 * i + c] = table[c][rgb[3 * i + c]];
     }
 }

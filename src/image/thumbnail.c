@@ -14,10 +14,17 @@ typedef struct encoder {
     jmp_buf failed;
 } encoder;
 
-static void on_error(j_common_ptr c) { longjmp(((encoder *)c)->failed, 1); }
-static void on_message(j_common_ptr c) { (void)c; }
+static void on_error(j_common_ptr c)
+{
+    longjmp(((encoder *)c)->failed, 1);
+}
+static void on_message(j_common_ptr c)
+{
+    (void)c;
+}
 
-static bool encode(encoder *e, const uint8_t *rgb, int w, int h, int quality, unsigned char **jpeg, unsigned long *size)
+static bool encode(encoder *e, const uint8_t *rgb, int w, int h, int quality, unsigned char **jpeg,
+                   unsigned long *size)
 {
     if (setjmp(e->failed)) return false;
     jpeg_create_compress(&e->c);
@@ -37,15 +44,19 @@ static bool encode(encoder *e, const uint8_t *rgb, int w, int h, int quality, un
     return true;
 }
 
-at_status at_image_thumbnail(const at_image *image, int side, int quality, void **jpeg, size_t *size, at_error *err)
+at_status at_image_thumbnail(const at_image *image, int side, int quality, void **jpeg,
+                             size_t *size, at_error *err)
 {
     if (!image || !jpeg || !size || side < 1 || side > 4096 || quality < 1 || quality > 100)
-        return at_fail(err, AT_E_INVALID_PARAMETER, "at_image_thumbnail: side %d is not in 1..4096 or quality %d not in 1..100", side, quality);
+        return at_fail(err, AT_E_INVALID_PARAMETER,
+                       "at_image_thumbnail: side %d is not in 1..4096 or quality %d not in 1..100",
+                       side, quality);
     *jpeg = NULL;
     *size = 0;
     const int w = image->width, h = image->height, longer = w > h ? w : h;
     const double scale = longer > side ? (double)side / longer : 1.0;
-    const int ow = (int)(w * scale + 0.5) > 0 ? (int)(w * scale + 0.5) : 1, oh = (int)(h * scale + 0.5) > 0 ? (int)(h * scale + 0.5) : 1;
+    const int ow = (int)(w * scale + 0.5) > 0 ? (int)(w * scale + 0.5) : 1,
+              oh = (int)(h * scale + 0.5) > 0 ? (int)(h * scale + 0.5) : 1;
     uint8_t *small = at_alloc(image->al, (size_t)ow * (size_t)oh * 3);
     if (!small) return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for a preview");
     at_status status = at_resize_bilinear(image->rgb, w, h, small, ow, oh, image->al, err);
@@ -56,7 +67,8 @@ at_status at_image_thumbnail(const at_image *image, int side, int quality, void 
         e.c.err = jpeg_std_error(&e.errors);
         e.errors.error_exit = on_error;
         e.errors.output_message = on_message;
-        if (!encode(&e, small, ow, oh, quality, &data, &n)) status = at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for a preview");
+        if (!encode(&e, small, ow, oh, quality, &data, &n))
+            status = at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for a preview");
         jpeg_destroy_compress(&e.c);
     }
     at_free(image->al, small);
@@ -69,4 +81,7 @@ at_status at_image_thumbnail(const at_image *image, int side, int quality, void 
     return AT_OK;
 }
 
-void at_buffer_free(void *buffer) { free(buffer); }
+void at_buffer_free(void *buffer)
+{
+    free(buffer);
+}

@@ -6,7 +6,10 @@
 #include <string.h>
 #include <webp/decode.h>
 
-static size_t le32(const uint8_t *p) { return (size_t)p[0] | (size_t)p[1] << 8 | (size_t)p[2] << 16 | (size_t)p[3] << 24; }
+static size_t le32(const uint8_t *p)
+{
+    return (size_t)p[0] | (size_t)p[1] << 8 | (size_t)p[2] << 16 | (size_t)p[3] << 24;
+}
 
 /* The EXIF chunk of the RIFF container. */
 static int orientation(const uint8_t *d, size_t size)
@@ -24,14 +27,24 @@ at_status at_decode_webp(const at_decode_job *job, at_decoded *out, at_error *er
 {
     WebPBitstreamFeatures f;
     const VP8StatusCode code = WebPGetFeatures(job->data, job->size, &f);
-    if (code != VP8_STATUS_OK) return at_damaged_image(job, code == VP8_STATUS_NOT_ENOUGH_DATA ? "it ends too early" : "a WebP header that cannot be read", err);
+    if (code != VP8_STATUS_OK)
+        return at_damaged_image(job,
+                                code == VP8_STATUS_NOT_ENOUGH_DATA
+                                    ? "it ends too early"
+                                    : "a WebP header that cannot be read",
+                                err);
     const at_status status = at_check_pixels(job, (uint64_t)f.width, (uint64_t)f.height, err);
     if (status != AT_OK) return status;
     if (f.has_animation)
-        return at_fail(err, AT_E_UNSUPPORTED_IMAGE, "%s: an animated WebP; only still pictures are read, extract a frame (webpmux -get frame 1)", job->name);
+        return at_fail(
+            err, AT_E_UNSUPPORTED_IMAGE,
+            "%s: an animated WebP; only still pictures are read, extract a frame (webpmux -get frame 1)",
+            job->name);
     const size_t stride = (size_t)f.width * 3, bytes = stride * (size_t)f.height;
     out->rgb = at_alloc(job->al, bytes);
-    if (!out->rgb) return at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory for %d x %d pixels", job->name, f.width, f.height);
+    if (!out->rgb)
+        return at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory for %d x %d pixels", job->name,
+                       f.width, f.height);
     if (!WebPDecodeRGBInto(job->data, job->size, out->rgb, bytes, (int)stride)) {
         at_free(job->al, out->rgb);
         out->rgb = NULL;

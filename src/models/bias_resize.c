@@ -13,8 +13,10 @@ static double grid_ratio(size_t half_in, size_t half_out)
     while (right - left > 1e-6) {
         q = (left + right) / 2;
         const double reach = (1 - pow(q, (double)half_in)) / (1 - q);
-        if (reach > (double)half_out) right = q;
-        else left = q;
+        if (reach > (double)half_out)
+            right = q;
+        else
+            left = q;
     }
     return q;
 }
@@ -39,12 +41,14 @@ static bool solve(double *a, double *b, size_t n)
         for (size_t r = c + 1; r < n; r++) {
             const double f = a[r * n + c] / a[c * n + c];
             if (f == 0) continue;
-            for (size_t k = c; k < n; k++) a[r * n + k] -= f * a[c * n + k];
+            for (size_t k = c; k < n; k++)
+                a[r * n + k] -= f * a[c * n + k];
             b[r] -= f * b[c];
         }
     }
     for (size_t c = n; c-- > 0;) {
-        for (size_t k = c + 1; k < n; k++) b[c] -= a[c * n + k] * b[k];
+        for (size_t k = c + 1; k < n; k++)
+            b[c] -= a[c * n + k] * b[k];
         b[c] /= a[c * n + c];
     }
     return true;
@@ -62,7 +66,8 @@ static bool spline_second(const double *x, const double *y, double *m, double *a
         m[i] = 6 * ((y[i + 1] - y[i]) / h1 - (y[i] - y[i - 1]) / h0);
     }
     // the third derivative does not jump at the second and the last but one knot
-    const double h0 = x[1] - x[0], h1 = x[2] - x[1], hy = x[n - 2] - x[n - 3], hz = x[n - 1] - x[n - 2];
+    const double h0 = x[1] - x[0], h1 = x[2] - x[1], hy = x[n - 2] - x[n - 3],
+                 hz = x[n - 1] - x[n - 2];
     a[0] = h1;
     a[1] = -(h0 + h1);
     a[2] = h0;
@@ -83,9 +88,11 @@ static double spline_at(const double *x, const double *y, const double *m, size_
     if (at < x[0]) at = x[0];
     if (at > x[n - 1]) at = x[n - 1];
     size_t i = 0;
-    while (i + 2 < n && at > x[i + 1]) i++;
+    while (i + 2 < n && at > x[i + 1])
+        i++;
     const double h = x[i + 1] - x[i], l = (x[i + 1] - at) / h, r = (at - x[i]) / h;
-    return l * y[i] + r * y[i + 1] + ((l * l * l - l) * m[i] + (r * r * r - r) * m[i + 1]) * h * h / 6;
+    return l * y[i] + r * y[i + 1] +
+           ((l * l * l - l) * m[i] + (r * r * r - r) * m[i + 1]) * h * h / 6;
 }
 
 /* A [side_out, side_in]: column j is the spline through the j-th unit vector, read at the targets. */
@@ -103,10 +110,12 @@ static bool resize_matrix(double *matrix, size_t side_in, size_t side_out, doubl
         x[half - i] = -at;
     }
     for (size_t j = 0; j < side_in; j++) {
-        for (size_t i = 0; i < side_in; i++) y[i] = i == j;
+        for (size_t i = 0; i < side_in; i++)
+            y[i] = i == j;
         if (!spline_second(x, y, m, a, side_in)) return false;
         for (size_t t = 0; t < side_out; t++)
-            matrix[t * side_in + j] = spline_at(x, y, m, side_in, (double)t - (double)(side_out / 2));
+            matrix[t * side_in + j] = spline_at(x, y, m, side_in,
+                                                (double)t - (double)(side_out / 2));
     }
     return true;
 }
@@ -114,9 +123,10 @@ static bool resize_matrix(double *matrix, size_t side_in, size_t side_out, doubl
 at_status at_bias_table_resize(const float *in, size_t side_in, float *out, size_t side_out,
                                size_t heads, const at_allocator *al, at_error *err)
 {
-    if (side_in < 3 || side_in > 511 || side_in % 2 == 0 || side_out < 1 || side_out > 511 || side_out % 2 == 0)
-        return at_fail(err, AT_E_MODEL_MISMATCH, "a bias table of side %zu cannot become one of side %zu",
-                       side_in, side_out);
+    if (side_in < 3 || side_in > 511 || side_in % 2 == 0 || side_out < 1 || side_out > 511 ||
+        side_out % 2 == 0)
+        return at_fail(err, AT_E_MODEL_MISMATCH,
+                       "a bias table of side %zu cannot become one of side %zu", side_in, side_out);
     const size_t n_matrix = side_out * side_in, n_work = side_in * (side_in + 3);
     double *matrix = at_calloc(al, 2 * n_matrix + n_work, sizeof *matrix);
     if (!matrix) return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for resizing a bias table");
@@ -136,7 +146,8 @@ at_status at_bias_table_resize(const float *in, size_t side_in, float *out, size
         for (size_t t = 0; t < side_out; t++) {
             for (size_t c = 0; c < side_out; c++) {
                 double sum = 0;
-                for (size_t r = 0; r < side_in; r++) sum += matrix[t * side_in + r] * half[r * side_out + c];
+                for (size_t r = 0; r < side_in; r++)
+                    sum += matrix[t * side_in + r] * half[r * side_out + c];
                 out[(t * side_out + c) * heads + h] = (float)sum;
             }
         }

@@ -40,14 +40,19 @@ static const struct conv_field {
     {"anytag.conv.residual", offsetof(at_conv_config, residual)},
 };
 
-static uint32_t *u32_at(void *base, size_t offset) { return (uint32_t *)(void *)((char *)base + offset); }
+static uint32_t *u32_at(void *base, size_t offset)
+{
+    return (uint32_t *)(void *)((char *)base + offset);
+}
 
 static at_status damaged(at_error *err, const char *key)
 {
-    return at_fail(err, AT_E_MODEL_DAMAGED, "the model's %s is missing or absurd; convert it again", key);
+    return at_fail(err, AT_E_MODEL_DAMAGED, "the model's %s is missing or absurd; convert it again",
+                   key);
 }
 
-static at_status read_list(const at_weights *w, const char *key, uint32_t *out, size_t n, at_error *err)
+static at_status read_list(const at_weights *w, const char *key, uint32_t *out, size_t n,
+                           at_error *err)
 {
     size_t count;
     const uint64_t *list = at_weights_ints(w, key, &count);
@@ -68,7 +73,8 @@ static at_status read_convs(at_config *c, const at_weights *w, at_error *err)
         uint32_t column[AT_MAX_CONVS];
         const at_status status = read_list(w, conv_fields[f].key, column, n, err);
         if (status != AT_OK) return status;
-        for (size_t i = 0; i < n; i++) *u32_at(&c->convs[i], conv_fields[f].offset) = column[i];
+        for (size_t i = 0; i < n; i++)
+            *u32_at(&c->convs[i], conv_fields[f].offset) = column[i];
     }
     c->n_convs = (uint32_t)n;
     return AT_OK;
@@ -118,7 +124,8 @@ void at_config_write(const at_config *c, at_gguf_writer *g)
     }
     for (size_t f = 0; c->n_convs && f < AT_COUNT(conv_fields); f++) {
         uint32_t column[AT_MAX_CONVS];
-        for (size_t i = 0; i < c->n_convs; i++) column[i] = *u32_at(&copy.convs[i], conv_fields[f].offset);
+        for (size_t i = 0; i < c->n_convs; i++)
+            column[i] = *u32_at(&copy.convs[i], conv_fields[f].offset);
         at_gguf_u32s(g, conv_fields[f].key, column, c->n_convs);
     }
 }
@@ -126,17 +133,21 @@ void at_config_write(const at_config *c, at_gguf_writer *g)
 static at_status check_swin(const at_config *c, at_status wrong, at_error *err)
 {
     if (c->image_size % 32 != 0 || c->window == 0)
-        return at_fail(err, wrong, "image size %u with window %u: a Swin needs a size divisible by 32",
+        return at_fail(err, wrong,
+                       "image size %u with window %u: a Swin needs a size divisible by 32",
                        c->image_size, c->window);
     for (int s = 0; s < AT_STAGES; s++) {
-        const size_t dim = at_swin_dim(c, s), side = at_swin_side(c, s), window = at_swin_window(c, s);
+        const size_t dim = at_swin_dim(c, s), side = at_swin_side(c, s),
+                     window = at_swin_window(c, s);
         if (c->depths[s] == 0 || c->depths[s] > 256)
             return at_fail(err, wrong, "stage %d has %u blocks", s, c->depths[s]);
         if (c->heads[s] == 0 || dim % c->heads[s] != 0)
-            return at_fail(err, wrong, "stage %d: %zu channels do not split into %u heads", s, dim, c->heads[s]);
+            return at_fail(err, wrong, "stage %d: %zu channels do not split into %u heads", s, dim,
+                           c->heads[s]);
         if (window > 64 || side % window != 0)
-            return at_fail(err, wrong, "stage %d: a map of %zux%zu does not split into windows of %zu", s,
-                           side, side, window);
+            return at_fail(err, wrong,
+                           "stage %d: a map of %zux%zu does not split into windows of %zu", s, side,
+                           side, window);
     }
     return AT_OK;
 }
@@ -148,9 +159,11 @@ static at_status check_convs(const at_config *c, at_status wrong, at_error *err)
         const at_conv_config *v = &c->convs[i];
         const bool depthwise = v->groups > 1;
         if (v->in != channels || v->out == 0 || (v->stride != 1 && v->stride != 2) ||
-            (v->kernel != 1 && v->kernel != 3) || (depthwise && (v->groups != v->in || v->out != v->in || v->kernel != 3)) ||
+            (v->kernel != 1 && v->kernel != 3) ||
+            (depthwise && (v->groups != v->in || v->out != v->in || v->kernel != 3)) ||
             (v->stride == 2 && (side % 2 != 0 || v->kernel != 3)) || v->groups == 0)
-            return at_fail(err, wrong, "layer %u.%u of the backbone does not fit the one before it", v->block, v->layer);
+            return at_fail(err, wrong, "layer %u.%u of the backbone does not fit the one before it",
+                           v->block, v->layer);
         channels = v->out;
         side /= v->stride;
     }
@@ -160,14 +173,19 @@ static at_status check_convs(const at_config *c, at_status wrong, at_error *err)
 at_status at_config_check(const at_config *c, at_status wrong, at_error *err)
 {
     if (c->image_size == 0 || c->classes == 0 || c->label_dim == 0 || c->per_class == 0)
-        return at_fail(err, wrong, "image size %u, %u tags, %u descriptions a tag, label width %u: none may be 0",
-                       c->image_size, c->classes, c->per_class, c->label_dim);
+        return at_fail(
+            err, wrong,
+            "image size %u, %u tags, %u descriptions a tag, label width %u: none may be 0",
+            c->image_size, c->classes, c->per_class, c->label_dim);
     if (c->head_layers == 0 || c->head_hidden == 0 || c->head_ffn == 0 || c->token_dim == 0 ||
         c->head_heads == 0 || c->head_hidden % c->head_heads != 0)
-        return at_fail(err, wrong, "a tag head of %u layers, width %u, %u heads, feed-forward %u is not possible",
-                       c->head_layers, c->head_hidden, c->head_heads, c->head_ffn);
+        return at_fail(
+            err, wrong,
+            "a tag head of %u layers, width %u, %u heads, feed-forward %u is not possible",
+            c->head_layers, c->head_hidden, c->head_heads, c->head_ffn);
     for (int i = 0; i < 3; i++) {
-        if (!(c->std[i] > 0)) return at_fail(err, wrong, "the pixels' standard deviation must be positive");
+        if (!(c->std[i] > 0))
+            return at_fail(err, wrong, "the pixels' standard deviation must be positive");
     }
     return c->embed_dim ? check_swin(c, wrong, err) : check_convs(c, wrong, err);
 }

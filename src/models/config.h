@@ -14,7 +14,7 @@ typedef struct at_conv_config {
 } at_conv_config;
 
 typedef struct at_config {
-    char arch[24]; // "ram", "ram_plus", "ram_lite"
+    char arch[24];       // "ram", "ram_plus", "ram_lite"
     uint32_t image_size; // px
     float mean[3], std[3];
     uint32_t classes;   // tags
@@ -27,14 +27,20 @@ typedef struct at_config {
     uint32_t n_convs; // MobileNetV2
     at_conv_config convs[AT_MAX_CONVS];
 
-    uint32_t token_dim;    // width of the image tokens after image_proj
+    uint32_t token_dim; // width of the image tokens after image_proj
     uint32_t head_layers, head_hidden, head_heads, head_ffn;
     float head_eps;
 } at_config;
 
 /* Channels and side of stage s of a Swin; the window after clipping to the map. */
-static inline size_t at_swin_dim(const at_config *c, int s) { return (size_t)c->embed_dim << s; }
-static inline size_t at_swin_side(const at_config *c, int s) { return c->image_size / 4 >> s; }
+static inline size_t at_swin_dim(const at_config *c, int s)
+{
+    return (size_t)c->embed_dim << s;
+}
+static inline size_t at_swin_side(const at_config *c, int s)
+{
+    return c->image_size / 4 >> s;
+}
 static inline size_t at_swin_window(const at_config *c, int s)
 {
     const size_t side = at_swin_side(c, s);

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-at_status at_mobilenet_open(at_mobilenet *m, const at_config *c, const at_allocator *al, at_error *err)
+at_status at_mobilenet_open(at_mobilenet *m, const at_config *c, const at_allocator *al,
+                            at_error *err)
 {
     m->image_size = c->image_size;
     m->side = c->image_size;
@@ -24,10 +25,12 @@ void at_mobilenet_params(at_mobilenet *m, at_params *p)
     for (size_t i = 0; i < m->n_convs; i++) {
         at_conv *v = &m->convs[i];
         const at_conv_config *c = &v->config;
-        const at_scope scope = at_scope_enter(p, "b.%d.%d", "backbone.%d.%d", (int)c->block, (int)c->layer);
+        const at_scope scope = at_scope_enter(p, "b.%d.%d", "backbone.%d.%d", (int)c->block,
+                                              (int)c->layer);
         const uint64_t out = c->out;
         if (c->groups > 1) {
-            at_param_visit(p, AT_PARAM_DEPTHWISE, &v->depthwise, ".w", ".weight", 4, (const uint64_t[]){out, 1, 3, 3});
+            at_param_visit(p, AT_PARAM_DEPTHWISE, &v->depthwise, ".w", ".weight", 4,
+                           (const uint64_t[]){out, 1, 3, 3});
             at_param_visit(p, AT_PARAM_VECTOR, &v->bias, ".b", ".bias", 1, &out);
         } else {
             at_param_visit(p, AT_PARAM_CONV, &v->full.w, ".w", ".weight", 4,
@@ -40,12 +43,14 @@ void at_mobilenet_params(at_mobilenet *m, at_params *p)
 
 void at_mobilenet_close(at_mobilenet *m, const at_backend *backend, const at_allocator *al)
 {
-    for (size_t i = 0; m->convs && i < m->n_convs; i++) backend->unpack(&m->convs[i].full.w, al);
+    for (size_t i = 0; m->convs && i < m->n_convs; i++)
+        backend->unpack(&m->convs[i].full.w, al);
     at_free(al, m->convs);
 }
 
 /* One layer, x [B, side * side, in] to y [B, out_side * out_side, out]. */
-static void conv_forward(at_exec *e, const at_conv *v, size_t side, at_tensor x, const at_tensor *residual, at_tensor y)
+static void conv_forward(at_exec *e, const at_conv *v, size_t side, at_tensor x,
+                         const at_tensor *residual, at_tensor y)
 {
     const at_conv_config *c = &v->config;
     const size_t batch = x.dims[0], out_side = side / c->stride;
@@ -70,7 +75,8 @@ static void conv_forward(at_exec *e, const at_conv *v, size_t side, at_tensor x,
         at_linear_to(e, x, &v->full, act, residual, y);
     } else {
         const size_t mark = at_arena_mark(&e->arena);
-        at_tensor patches = at_tensor3(e, batch, out_side * out_side, (size_t)c->kernel * c->kernel * c->in);
+        at_tensor patches = at_tensor3(e, batch, out_side * out_side,
+                                       (size_t)c->kernel * c->kernel * c->in);
         at_patches(e, &(at_im2col_args){.batch = batch,
                                         .h = side,
                                         .w = side,
@@ -104,18 +110,22 @@ at_tensor at_mobilenet_forward(at_exec *e, const at_mobilenet *m, at_tensor pixe
 {
     const size_t batch = pixels.dims[0], most = largest_map(m);
     float *buffers[3]; // the block's input and two to go to and fro
-    for (int i = 0; i < 3; i++) buffers[i] = at_tensor2(e, batch, most).data;
+    for (int i = 0; i < 3; i++)
+        buffers[i] = at_tensor2(e, batch, most).data;
     size_t side = m->image_size;
     int input_in = -1, x_in = -1; // which buffers hold them; -1: none, the pixels
-    at_tensor input = at_tensor_of(pixels.data, 3, (const size_t[]){batch, side * side, 3}), x = input;
+    at_tensor input = at_tensor_of(pixels.data, 3, (const size_t[]){batch, side * side, 3}),
+              x = input;
     for (size_t i = 0; i < m->n_convs; i++) {
         const at_conv *v = &m->convs[i];
         const at_conv_config *c = &v->config;
         const bool last = i + 1 == m->n_convs || m->convs[i + 1].config.block != c->block;
         const size_t out_side = side / c->stride;
         int to = 0;
-        while (to == input_in || to == x_in) to++;
-        at_tensor y = at_tensor_of(buffers[to], 3, (const size_t[]){batch, out_side * out_side, c->out});
+        while (to == input_in || to == x_in)
+            to++;
+        at_tensor y = at_tensor_of(buffers[to], 3,
+                                   (const size_t[]){batch, out_side * out_side, c->out});
         conv_forward(e, v, side, x, last && c->residual ? &input : NULL, y);
         x = y;
         x_in = to;

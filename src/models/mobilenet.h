@@ -7,9 +7,9 @@
 
 typedef struct at_conv {
     at_conv_config config;
-    at_linear full;          // 1x1 and 3x3: [out, kernel * kernel * in]
-    const float *depthwise;  // [3, 3, c]
-    const float *bias;       // of depthwise
+    at_linear full;         // 1x1 and 3x3: [out, kernel * kernel * in]
+    const float *depthwise; // [3, 3, c]
+    const float *bias;      // of depthwise
 } at_conv;
 
 typedef struct at_mobilenet {
@@ -18,7 +18,8 @@ typedef struct at_mobilenet {
     at_conv *convs;
 } at_mobilenet;
 
-at_status at_mobilenet_open(at_mobilenet *m, const at_config *c, const at_allocator *al, at_error *err);
+at_status at_mobilenet_open(at_mobilenet *m, const at_config *c, const at_allocator *al,
+                            at_error *err);
 void at_mobilenet_params(at_mobilenet *m, at_params *p);
 void at_mobilenet_close(at_mobilenet *m, const at_backend *backend, const at_allocator *al);
 /* pixels [B, S, S, 3] to [B, side * side, dim]. */

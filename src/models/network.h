@@ -10,14 +10,14 @@ typedef struct at_network at_network;
 /* The labels a session asks for: rows of the network's matrix. */
 typedef struct at_labels {
     size_t count;
-    const int32_t *ids; // [count], or NULL: all in order
+    const int32_t *ids;       // [count], or NULL: all in order
     at_label_queries queries; // of networks whose queries do not depend on the image
 } at_labels;
 
 typedef struct at_network_type {
-    const char *arch;  // general.architecture
-    const char *about; // one line for people
-    size_t size;       // of the struct that begins with at_network
+    const char *arch;                                // general.architecture
+    const char *about;                               // one line for people
+    size_t size;                                     // of the struct that begins with at_network
     at_status (*open)(at_network *n, at_error *err); // memory of the structure, by n->config
     void (*params)(at_network *n, at_params *p);     // tells every parameter
     /* After loading: what follows from the parameters alone. */

@@ -41,7 +41,8 @@ void at_param_visit(at_params *p, at_param_kind kind, void *field, const char *n
 {
     if (p->status != AT_OK) return;
     const at_scope scope = at_scope_enter(p, name, official);
-    at_param param = {.name = p->name, .official = p->official, .kind = kind, .n_dims = n_dims, .field = field};
+    at_param param = {
+        .name = p->name, .official = p->official, .kind = kind, .n_dims = n_dims, .field = field};
     memcpy(param.dims, dims, sizeof *dims * (size_t)n_dims);
     if (strlen(p->name) > 63)
         p->status = at_fail(p->err, AT_E_INTERNAL, "the name %s is longer than 63 bytes", p->name);
@@ -59,7 +60,8 @@ void at_param_linear(at_params *p, at_linear *l, const char *name, const char *o
     at_scope_leave(p, scope);
 }
 
-void at_param_norm(at_params *p, at_norm *norm, const char *name, const char *official, size_t n, float eps)
+void at_param_norm(at_params *p, at_norm *norm, const char *name, const char *official, size_t n,
+                   float eps)
 {
     norm->n = n;
     norm->eps = eps;
@@ -94,7 +96,8 @@ const char *at_shape_text(char *text, size_t cap, const uint64_t *dims, int n)
 {
     size_t len = (size_t)snprintf(text, cap, "[");
     for (int i = 0; i < n && len < cap; i++)
-        len += (size_t)snprintf(text + len, cap - len, "%s%llu", i ? "," : "", (unsigned long long)dims[i]);
+        len += (size_t)snprintf(text + len, cap - len, "%s%llu", i ? "," : "",
+                                (unsigned long long)dims[i]);
     if (len < cap) (void)snprintf(text + len, cap - len, "]");
     return text;
 }

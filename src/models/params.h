@@ -10,9 +10,9 @@ typedef enum at_param_kind {
     AT_PARAM_MATRIX,     // [n, k], packed into at_matrix; the file's weight type
     AT_PARAM_VECTOR,     // any shape, const float *, always f32
     AT_PARAM_BIAS_TABLE, // [(2w-1)^2, heads], const float *; resized at conversion if need be
-    AT_PARAM_CONV,       // official [out, in, kh, kw] -> ours [out, kh, kw, in], at_matrix [out, kh*kw*in]
-    AT_PARAM_DEPTHWISE,  // official [c, 1, kh, kw] -> ours [kh, kw, c], const float *, always f32
-    AT_PARAM_ROWS,       // [n, k], at_rows_view into the file; the file's weight type
+    AT_PARAM_CONV, // official [out, in, kh, kw] -> ours [out, kh, kw, in], at_matrix [out, kh*kw*in]
+    AT_PARAM_DEPTHWISE, // official [c, 1, kh, kw] -> ours [kh, kw, c], const float *, always f32
+    AT_PARAM_ROWS,      // [n, k], at_rows_view into the file; the file's weight type
 } at_param_kind;
 
 typedef struct at_param {
@@ -44,7 +44,8 @@ void at_param_visit(at_params *p, at_param_kind kind, void *field, const char *n
 /* weight [n, k] and, if `bias`, bias [n]; names get ".w" / ".weight" and ".b" / ".bias". */
 void at_param_linear(at_params *p, at_linear *l, const char *name, const char *official, size_t n,
                      size_t k, bool bias);
-void at_param_norm(at_params *p, at_norm *norm, const char *name, const char *official, size_t n, float eps);
+void at_param_norm(at_params *p, at_norm *norm, const char *name, const char *official, size_t n,
+                   float eps);
 
 /* The shape a parameter has in our files (convolutions with the channel last); returns n_dims. */
 int at_param_stored(const at_param *p, uint64_t dims[4]);

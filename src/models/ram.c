@@ -25,7 +25,8 @@ static void ram_params(at_network *base, at_params *p)
     ram *m = (ram *)base;
     const at_config *c = &base->config;
     at_swin_params(&m->swin, p);
-    at_param_linear(p, &m->image_proj, "h.image_proj", "image_proj", c->token_dim, m->swin.dim, true);
+    at_param_linear(p, &m->image_proj, "h.image_proj", "image_proj", c->token_dim, m->swin.dim,
+                    true);
     at_fixed_labels_params(&m->labels, p, c->label_dim);
     at_tag_head_params(&m->head, p, &at_head_names_bert);
 }
@@ -41,16 +42,18 @@ static void ram_constants(at_network *base, at_exec *x)
     base->queries = at_fixed_labels_queries(x, &m->head, &m->labels);
 }
 
-static void ram_forward(const at_network *base, at_exec *x, at_tensor pixels, const at_labels *labels, float *logits)
+static void ram_forward(const at_network *base, at_exec *x, at_tensor pixels,
+                        const at_labels *labels, float *logits)
 {
     const ram *m = (const ram *)base;
-    at_tensor features = at_swin_forward(x, &m->swin, pixels);               // [B, 145, 1536]
+    at_tensor features = at_swin_forward(x, &m->swin, pixels);                  // [B, 145, 1536]
     at_tensor tokens = at_linear_new(x, features, &m->image_proj, AT_ACT_NONE); // [B, 145, 512]
     at_stage(x, tokens, "image_embeds");
     at_head_memory memory;
     at_tag_head_memory(x, &m->head, tokens, &memory);
     for (size_t b = 0; b < pixels.dims[0]; b++)
-        at_tag_head_forward(x, &m->head, &labels->queries, &memory, b, logits ? logits + b * labels->count : NULL);
+        at_tag_head_forward(x, &m->head, &labels->queries, &memory, b,
+                            logits ? logits + b * labels->count : NULL);
 }
 
 static void ram_close(at_network *base)

@@ -24,7 +24,8 @@ static void ram_lite_params(at_network *base, at_params *p)
     ram_lite *m = (ram_lite *)base;
     const at_config *c = &base->config;
     at_mobilenet_params(&m->backbone, p);
-    at_param_linear(p, &m->image_proj, "h.image_proj", "image_proj", c->token_dim, m->backbone.dim, true);
+    at_param_linear(p, &m->image_proj, "h.image_proj", "image_proj", c->token_dim, m->backbone.dim,
+                    true);
     at_fixed_labels_params(&m->labels, p, c->label_dim);
     at_tag_head_params(&m->head, p, &at_head_names_lite);
 }
@@ -42,15 +43,18 @@ static void ram_lite_constants(at_network *base, at_exec *x)
     base->queries = at_fixed_labels_queries(x, &m->head, &m->labels);
 }
 
-static void ram_lite_forward(const at_network *base, at_exec *x, at_tensor pixels, const at_labels *labels, float *logits)
+static void ram_lite_forward(const at_network *base, at_exec *x, at_tensor pixels,
+                             const at_labels *labels, float *logits)
 {
     const ram_lite *m = (const ram_lite *)base;
-    const size_t batch = pixels.dims[0], cells = m->backbone.side * m->backbone.side, dim = m->backbone.dim;
+    const size_t batch = pixels.dims[0], cells = m->backbone.side * m->backbone.side,
+                 dim = m->backbone.dim;
     at_tensor features = at_tensor3(x, batch, 1 + cells, dim); // the mean in front, then row by row
     const size_t mark = at_arena_mark(&x->arena);
     at_tensor map = at_mobilenet_forward(x, &m->backbone, pixels);
     for (size_t b = 0; b < batch; b++)
-        at_copy_to(x, at_row_range(map, b * cells, cells), at_row_range(features, b * (1 + cells) + 1, cells));
+        at_copy_to(x, at_row_range(map, b * cells, cells),
+                   at_row_range(features, b * (1 + cells) + 1, cells));
     at_mean_rows(x, map, features.data, (1 + cells) * dim);
     at_arena_rewind(&x->arena, mark);
     at_stage(x, features, "backbone.out");
@@ -60,7 +64,8 @@ static void ram_lite_forward(const at_network *base, at_exec *x, at_tensor pixel
     at_head_memory memory;
     at_tag_head_memory(x, &m->head, tokens, &memory);
     for (size_t b = 0; b < batch; b++)
-        at_tag_head_forward(x, &m->head, &labels->queries, &memory, b, logits ? logits + b * labels->count : NULL);
+        at_tag_head_forward(x, &m->head, &labels->queries, &memory, b,
+                            logits ? logits + b * labels->count : NULL);
 }
 
 static void ram_lite_close(at_network *base)

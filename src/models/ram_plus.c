@@ -12,7 +12,7 @@ typedef struct ram_plus {
     at_swin swin;
     at_linear image_proj;
     at_tag_head head;
-    at_rows_view descriptions; // [classes * per_class, label_dim]
+    at_rows_view descriptions;   // [classes * per_class, label_dim]
     const float *reweight_scale; // [] the exponent
 } ram_plus;
 
@@ -28,7 +28,8 @@ static void ram_plus_params(at_network *base, at_params *p)
     ram_plus *m = (ram_plus *)base;
     const at_config *c = &base->config;
     at_swin_params(&m->swin, p);
-    at_param_linear(p, &m->image_proj, "h.image_proj", "image_proj", c->token_dim, m->swin.dim, true);
+    at_param_linear(p, &m->image_proj, "h.image_proj", "image_proj", c->token_dim, m->swin.dim,
+                    true);
     at_param_visit(p, AT_PARAM_ROWS, &m->descriptions, "h.label_embed", "label_embed", 2,
                    (const uint64_t[]){(uint64_t)c->classes * c->per_class, c->label_dim});
     at_param_visit(p, AT_PARAM_VECTOR, &m->reweight_scale, "h.reweight_scale", "reweight_scale", 0,
@@ -39,15 +40,18 @@ static void ram_plus_params(at_network *base, at_params *p)
 static at_status ram_plus_prepare(at_network *base, at_error *err)
 {
     if (base->config.token_dim != base->config.label_dim)
-        return at_fail(err, AT_E_MODEL_DAMAGED, "image tokens are %u wide, descriptions %u; they must agree",
+        return at_fail(err, AT_E_MODEL_DAMAGED,
+                       "image tokens are %u wide, descriptions %u; they must agree",
                        base->config.token_dim, base->config.label_dim);
     return at_swin_prepare(&((ram_plus *)base)->swin, base->al, err);
 }
 
-static void ram_plus_forward(const at_network *base, at_exec *x, at_tensor pixels, const at_labels *labels, float *logits)
+static void ram_plus_forward(const at_network *base, at_exec *x, at_tensor pixels,
+                             const at_labels *labels, float *logits)
 {
     const ram_plus *m = (const ram_plus *)base;
-    const size_t batch = pixels.dims[0], n = labels->count, per = base->config.per_class, dim = m->head.label_dim;
+    const size_t batch = pixels.dims[0], n = labels->count, per = base->config.per_class,
+                 dim = m->head.label_dim;
     at_tensor features = at_swin_forward(x, &m->swin, pixels);
     at_tensor tokens = at_linear_new(x, features, &m->image_proj, AT_ACT_NONE); // [B, 145, 512]
     at_stage(x, tokens, "image_embeds");

@@ -33,7 +33,8 @@ void at_swin_params(at_swin *m, at_params *p)
     const uint64_t dim0 = m->stages[0].dim;
     at_param_visit(p, AT_PARAM_CONV, &m->patch_embed.w, "patch.w", "patch_embed.proj.weight", 4,
                    (const uint64_t[]){dim0, 3, PATCH, PATCH});
-    at_param_visit(p, AT_PARAM_VECTOR, &m->patch_embed.bias, "patch.b", "patch_embed.proj.bias", 1, &dim0);
+    at_param_visit(p, AT_PARAM_VECTOR, &m->patch_embed.bias, "patch.b", "patch_embed.proj.bias", 1,
+                   &dim0);
     at_param_norm(p, &m->patch_norm, "patch_norm", "patch_embed.norm", dim0, EPS);
     for (int s = 0; s < AT_STAGES; s++) {
         at_swin_stage *st = &m->stages[s];
@@ -43,7 +44,8 @@ void at_swin_params(at_swin *m, at_params *p)
             const at_scope scope = at_scope_enter(p, "s%d.b%d.", "layers.%d.blocks.%d.", s, (int)i);
             at_param_norm(p, &b->norm1, "norm1", "norm1", c, EPS);
             at_param_visit(p, AT_PARAM_BIAS_TABLE, &b->bias_table, "attn.rel_bias",
-                           "attn.relative_position_bias_table", 2, (const uint64_t[]){table, st->heads});
+                           "attn.relative_position_bias_table", 2,
+                           (const uint64_t[]){table, st->heads});
             at_param_linear(p, &b->qkv, "attn.qkv", "attn.qkv", 3 * c, c, true);
             at_param_linear(p, &b->proj, "attn.proj", "attn.proj", c, c, true);
             at_param_norm(p, &b->norm2, "norm2", "norm2", c, EPS);
@@ -74,7 +76,8 @@ at_status at_swin_prepare(at_swin *m, const at_allocator *al, at_error *err)
         for (size_t i = 0; i < st->depth; i++) {
             at_swin_block *b = &st->blocks[i];
             b->bias = at_bias_matrix_make(b->bias_table, st->window, st->heads, al);
-            if (!b->bias) return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for the position bias");
+            if (!b->bias)
+                return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for the position bias");
         }
     }
     return AT_OK;
@@ -88,7 +91,8 @@ void at_swin_close(at_swin *m, const at_backend *backend, const at_allocator *al
         for (size_t i = 0; st->blocks && i < st->depth; i++) {
             at_swin_block *b = &st->blocks[i];
             at_linear *const all[] = {&b->qkv, &b->proj, &b->fc1, &b->fc2};
-            for (size_t k = 0; k < AT_COUNT(all); k++) backend->unpack(&all[k]->w, al);
+            for (size_t k = 0; k < AT_COUNT(all); k++)
+                backend->unpack(&all[k]->w, al);
             at_free(al, b->bias);
         }
         backend->unpack(&st->reduction.w, al);

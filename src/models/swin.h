@@ -14,9 +14,9 @@ typedef struct at_swin_block {
 
 /* Where the tokens of a stage's windows lie in the map; one for plain, one for shifted blocks. */
 typedef struct at_window_map {
-    size_t groups, tokens;  // windows, tokens in each
-    int32_t *index;         // [groups, tokens] row of the map
-    uint8_t *region;        // [groups, tokens] or NULL: which part of the torn map it comes from
+    size_t groups, tokens; // windows, tokens in each
+    int32_t *index;        // [groups, tokens] row of the map
+    uint8_t *region;       // [groups, tokens] or NULL: which part of the torn map it comes from
 } at_window_map;
 
 typedef struct at_swin_stage {

@@ -1,7 +1,8 @@
 /* swin_tables.c - index maps of windows and cells, bias matrices. */
 #include "models/swin_tables.h"
 
-bool at_window_map_make(at_window_map *map, size_t side, size_t window, size_t shift, const at_allocator *al)
+bool at_window_map_make(at_window_map *map, size_t side, size_t window, size_t shift,
+                        const at_allocator *al)
 {
     const size_t across = side / window;
     map->groups = across * across;
@@ -35,7 +36,8 @@ int32_t *at_merge_map_make(size_t side, const at_allocator *al)
     int32_t *map = at_calloc(al, half * half * 4, sizeof *map);
     if (!map) return NULL;
     for (size_t i = 0; i < half * half; i++) {
-        for (size_t k = 0; k < 4; k++) { // k's low bit is the row: the official order runs down first
+        for (size_t k = 0; k < 4;
+             k++) { // k's low bit is the row: the official order runs down first
             const size_t y = i / half * 2 + k % 2, x = i % half * 2 + k / 2;
             map[i * 4 + k] = (int32_t)(y * side + x);
         }

@@ -5,7 +5,8 @@
 #include "models/swin.h"
 
 /* Windows of a side x side map rolled by -shift; regions where the roll joins what is not adjacent. */
-bool at_window_map_make(at_window_map *map, size_t side, size_t window, size_t shift, const at_allocator *al);
+bool at_window_map_make(at_window_map *map, size_t side, size_t window, size_t shift,
+                        const at_allocator *al);
 void at_window_map_free(at_window_map *map, const at_allocator *al);
 /* [side/2 * side/2, 4]: rows of each 2x2 cell in the order (0,0) (1,0) (0,1) (1,1) as (row, column). */
 int32_t *at_merge_map_make(size_t side, const at_allocator *al);

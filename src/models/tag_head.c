@@ -33,7 +33,8 @@ const at_head_names at_head_names_lite = {
     .ffn_norm = "ffn_norm",
 };
 
-at_status at_tag_head_open(at_tag_head *h, const at_config *c, const at_allocator *al, at_error *err)
+at_status at_tag_head_open(at_tag_head *h, const at_config *c, const at_allocator *al,
+                           at_error *err)
 {
     h->n_layers = c->head_layers;
     h->hidden = c->head_hidden;
@@ -71,7 +72,8 @@ void at_tag_head_close(at_tag_head *h, const at_backend *backend, const at_alloc
     for (size_t i = 0; h->layers && i < h->n_layers; i++) {
         at_head_layer *l = &h->layers[i];
         at_linear *const all[] = {&l->query, &l->key, &l->value, &l->out, &l->ffn_in, &l->ffn_out};
-        for (size_t k = 0; k < AT_COUNT(all); k++) backend->unpack(&all[k]->w, al);
+        for (size_t k = 0; k < AT_COUNT(all); k++)
+            backend->unpack(&all[k]->w, al);
     }
     backend->unpack(&h->wordvec.w, al);
     backend->unpack(&h->fc.w, al);
@@ -83,16 +85,20 @@ void at_tag_head_input(at_exec *x, const at_tag_head *h, at_tensor embeddings, a
     at_linear_to(x, embeddings, &h->wordvec, AT_ACT_RELU, NULL, input);
 }
 
-at_status at_fixed_labels_open(at_fixed_labels *l, const at_config *c, const at_allocator *al, at_error *err)
+at_status at_fixed_labels_open(at_fixed_labels *l, const at_config *c, const at_allocator *al,
+                               at_error *err)
 {
     l->count = c->classes;
     l->queries = at_calloc(al, 2 * l->count * c->head_hidden, sizeof(float));
-    return l->queries ? AT_OK : at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for %zu label queries", l->count);
+    return l->queries
+               ? AT_OK
+               : at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for %zu label queries", l->count);
 }
 
 void at_fixed_labels_params(at_fixed_labels *l, at_params *p, size_t label_dim)
 {
-    at_param_visit(p, AT_PARAM_ROWS, &l->embed, "h.label_embed", "label_embed", 2, (const uint64_t[]){l->count, label_dim});
+    at_param_visit(p, AT_PARAM_ROWS, &l->embed, "h.label_embed", "label_embed", 2,
+                   (const uint64_t[]){l->count, label_dim});
 }
 
 at_label_queries at_fixed_labels_queries(at_exec *x, const at_tag_head *h, at_fixed_labels *l)
@@ -105,7 +111,8 @@ at_label_queries at_fixed_labels_queries(at_exec *x, const at_tag_head *h, at_fi
         at_rows_to(x, &l->embed, first, e);
         at_tensor in = at_tensor_of(input + first * h->hidden, 2, (const size_t[]){n, h->hidden});
         at_tag_head_input(x, h, e, in);
-        at_linear_to(x, in, &h->layers[0].query, AT_ACT_NONE, NULL, at_tensor_of(query + first * h->hidden, 2, in.dims));
+        at_linear_to(x, in, &h->layers[0].query, AT_ACT_NONE, NULL,
+                     at_tensor_of(query + first * h->hidden, 2, in.dims));
         at_arena_rewind(&x->arena, mark);
     }
     return (at_label_queries){.count = l->count, .input = input, .query = query};
@@ -161,7 +168,8 @@ void at_tag_head_forward(at_exec *x, const at_tag_head *h, const at_label_querie
 {
     // a stage is shown whole: one block when somebody looks. The bits do not depend on the blocks
     const size_t blocks = x->observe ? 1 : (labels->count + BLOCK - 1) / BLOCK;
-    const size_t step = blocks ? (labels->count + blocks - 1) / blocks : 0; // blocks of equal height
+    const size_t step = blocks ? (labels->count + blocks - 1) / blocks
+                               : 0; // blocks of equal height
     for (size_t first = 0; first < labels->count; first += step) {
         const size_t n = at_min_size(step, labels->count - first);
         const size_t mark = at_arena_mark(&x->arena);

@@ -22,8 +22,8 @@ extern const at_head_names at_head_names_lite; // "layer.%d."
 typedef struct at_tag_head {
     size_t n_layers, hidden, heads, ffn, token_dim, label_dim;
     float eps;
-    at_head_layer *layers;   // [n_layers]
-    at_linear wordvec, fc;   // [hidden, label_dim] with ReLU; [1, hidden]
+    at_head_layer *layers; // [n_layers]
+    at_linear wordvec, fc; // [hidden, label_dim] with ReLU; [1, hidden]
 } at_tag_head;
 
 /* The labels of one session: rows of one matrix, whatever they come from. */
@@ -33,7 +33,8 @@ typedef struct at_label_queries {
     const float *query; // [count, hidden]: the first layer's query projection of it, or NULL
 } at_label_queries;
 
-at_status at_tag_head_open(at_tag_head *h, const at_config *c, const at_allocator *al, at_error *err);
+at_status at_tag_head_open(at_tag_head *h, const at_config *c, const at_allocator *al,
+                           at_error *err);
 void at_tag_head_params(at_tag_head *h, at_params *p, const at_head_names *names);
 void at_tag_head_close(at_tag_head *h, const at_backend *backend, const at_allocator *al);
 
@@ -45,7 +46,8 @@ typedef struct at_fixed_labels {
     size_t count;
     float *queries; // [2, count, hidden], owned: input, first query
 } at_fixed_labels;
-at_status at_fixed_labels_open(at_fixed_labels *l, const at_config *c, const at_allocator *al, at_error *err);
+at_status at_fixed_labels_open(at_fixed_labels *l, const at_config *c, const at_allocator *al,
+                               at_error *err);
 void at_fixed_labels_params(at_fixed_labels *l, at_params *p, size_t label_dim);
 /* Makes the queries; they live as long as `l`. */
 at_label_queries at_fixed_labels_queries(at_exec *x, const at_tag_head *h, at_fixed_labels *l);

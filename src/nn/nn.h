@@ -72,28 +72,35 @@ typedef struct at_rows_view {
     size_t n, k;
 } at_rows_view;
 
-static inline bool at_planning(const at_exec *x) { return !x->arena.data; }
+static inline bool at_planning(const at_exec *x)
+{
+    return !x->arena.data;
+}
 static inline size_t at_rows(at_tensor t)
 {
     size_t rows = 1;
-    for (int i = 0; i + 1 < t.n_dims; i++) rows *= t.dims[i];
+    for (int i = 0; i + 1 < t.n_dims; i++)
+        rows *= t.dims[i];
     return rows;
 }
-static inline size_t at_cols(at_tensor t) { return t.dims[t.n_dims - 1]; }
+static inline size_t at_cols(at_tensor t)
+{
+    return t.dims[t.n_dims - 1];
+}
 
 /* Memory of the arena, uninitialised. After a failure data is NULL and every op is silent. */
 at_tensor at_tensor_new(at_exec *x, int n_dims, const size_t *dims);
-#define at_tensor2(x, a, b) at_tensor_new((x), 2, (const size_t[]){(a), (b)})
-#define at_tensor3(x, a, b, c) at_tensor_new((x), 3, (const size_t[]){(a), (b), (c)})
+#define at_tensor2(x, a, b)       at_tensor_new((x), 2, (const size_t[]){(a), (b)})
+#define at_tensor3(x, a, b, c)    at_tensor_new((x), 3, (const size_t[]){(a), (b), (c)})
 #define at_tensor4(x, a, b, c, d) at_tensor_new((x), 4, (const size_t[]){(a), (b), (c), (d)})
 /* A view of memory that is there already. */
 at_tensor at_tensor_of(const float *data, int n_dims, const size_t *dims);
-at_tensor at_columns(at_tensor t, size_t first, size_t count); // columns [first, first + count)
+at_tensor at_columns(at_tensor t, size_t first, size_t count);   // columns [first, first + count)
 at_tensor at_row_range(at_tensor t, size_t first, size_t count); // as [count, cols]
 
 /* y = act(x W^T + b) + residual. `residual` may be NULL or have y's memory. */
-void at_linear_to(at_exec *x, at_tensor in, const at_linear *l, at_act act, const at_tensor *residual,
-                  at_tensor y);
+void at_linear_to(at_exec *x, at_tensor in, const at_linear *l, at_act act,
+                  const at_tensor *residual, at_tensor y);
 at_tensor at_linear_new(at_exec *x, at_tensor in, const at_linear *l, at_act act);
 void at_norm_to(at_exec *x, at_tensor in, const at_norm *n, at_tensor y);
 /* Each output row is LayerNorm of `segments` input rows side by side. gather: [rows(y), segments] */

@@ -8,12 +8,17 @@
 #include <time.h>
 
 static const char *const op_names[AT_OPS_] = {
-    [AT_OP_LINEAR] = "linear",       [AT_OP_NORM] = "layer_norm", [AT_OP_ATTENTION] = "attention",
-    [AT_OP_IM2COL] = "im2col",       [AT_OP_DEPTHWISE] = "depthwise",
-    [AT_OP_REWEIGHT] = "reweight",   [AT_OP_MEAN] = "mean",       [AT_OP_ADD] = "add", [AT_OP_COPY] = "copy",
+    [AT_OP_LINEAR] = "linear",       [AT_OP_NORM] = "layer_norm",
+    [AT_OP_ATTENTION] = "attention", [AT_OP_IM2COL] = "im2col",
+    [AT_OP_DEPTHWISE] = "depthwise", [AT_OP_REWEIGHT] = "reweight",
+    [AT_OP_MEAN] = "mean",           [AT_OP_ADD] = "add",
+    [AT_OP_COPY] = "copy",
 };
 
-const char *at_op_name(at_op op) { return op_names[op]; }
+const char *at_op_name(at_op op)
+{
+    return op_names[op];
+}
 
 static double now_s(void)
 {
@@ -43,8 +48,8 @@ static void end(at_exec *x, at_op op, double start, double flop)
     x->counts[op].calls++;
 }
 
-void at_linear_to(at_exec *x, at_tensor in, const at_linear *l, at_act act, const at_tensor *residual,
-                  at_tensor y)
+void at_linear_to(at_exec *x, at_tensor in, const at_linear *l, at_act act,
+                  const at_tensor *residual, at_tensor y)
 {
     const size_t m = at_rows(in);
     const bool fit = at_cols(in) == l->w.k && at_cols(y) == l->w.n && at_rows(y) == m &&
@@ -96,25 +101,28 @@ static void norm(at_exec *x, at_tensor in, const int32_t *gather, size_t segment
 
 void at_norm_to(at_exec *x, at_tensor in, const at_norm *n, at_tensor y)
 {
-    norm(x, in, NULL, 1, n, y, at_cols(in) == n->n && at_cols(y) == n->n && at_rows(in) == at_rows(y));
+    norm(x, in, NULL, 1, n, y,
+         at_cols(in) == n->n && at_cols(y) == n->n && at_rows(in) == at_rows(y));
 }
 
 void at_norm_gather(at_exec *x, at_tensor in, const int32_t *gather, size_t segments,
                     const at_norm *n, at_tensor y)
 {
     norm(x, in, gather, segments, n, y,
-         at_cols(in) * segments == n->n && n->n <= AT_MAX_ROW && at_cols(y) == n->n && at_rows(in) == at_rows(y) * segments);
+         at_cols(in) * segments == n->n && n->n <= AT_MAX_ROW && at_cols(y) == n->n &&
+             at_rows(in) == at_rows(y) * segments);
 }
 
 void at_attend(at_exec *x, const at_attention_args *a)
 {
     double start = 0;
-    const bool fit = a->head_dim && a->head_dim <= AT_MAX_HEAD_DIM && a->n_k && a->n_k <= AT_MAX_KEYS &&
-                     (a->groups == 1 || (a->index && a->n_q == a->n_k));
+    const bool fit = a->head_dim && a->head_dim <= AT_MAX_HEAD_DIM && a->n_k &&
+                     a->n_k <= AT_MAX_KEYS && (a->groups == 1 || (a->index && a->n_q == a->n_k));
     if (!begin(x, AT_OP_ATTENTION, fit, &start)) return;
     x->backend->attention(x->device, a);
     end(x, AT_OP_ATTENTION, start,
-        4.0 * (double)(a->batch * a->groups * a->heads) * (double)(a->n_q * a->n_k) * (double)a->head_dim);
+        4.0 * (double)(a->batch * a->groups * a->heads) * (double)(a->n_q * a->n_k) *
+            (double)a->head_dim);
 }
 
 void at_patches(at_exec *x, const at_im2col_args *a)
@@ -136,9 +144,11 @@ void at_depthwise3x3(at_exec *x, const at_depthwise_args *a)
 void at_reweight(at_exec *x, const at_reweight_args *a)
 {
     double start = 0;
-    if (!begin(x, AT_OP_REWEIGHT, a->per_class && a->per_class <= AT_MAX_ROW && a->dim, &start)) return;
+    if (!begin(x, AT_OP_REWEIGHT, a->per_class && a->per_class <= AT_MAX_ROW && a->dim, &start))
+        return;
     x->backend->reweight(x->device, a);
-    end(x, AT_OP_REWEIGHT, start, 4.0 * (double)(a->batch * a->classes) * (double)(a->per_class * a->dim));
+    end(x, AT_OP_REWEIGHT, start,
+        4.0 * (double)(a->batch * a->classes) * (double)(a->per_class * a->dim));
 }
 
 void at_mean_rows(at_exec *x, at_tensor in, float *y, size_t y_batch)
@@ -164,15 +174,18 @@ void at_rows_to(at_exec *x, const at_rows_view *rows, size_t first, at_tensor y)
     if (!begin(x, AT_OP_COPY, fit, &start)) return;
     const char *src = (const char *)rows->data + first * k * at_dtype_size(rows->type);
     const at_kernels *kernels = at_kernels_get();
-    if (rows->type == AT_F32) memcpy(y.data, src, n * k * sizeof(float));
-    else (rows->type == AT_F16 ? kernels->f32_of_f16 : kernels->f32_of_bf16)(n * k, src, y.data);
+    if (rows->type == AT_F32)
+        memcpy(y.data, src, n * k * sizeof(float));
+    else
+        (rows->type == AT_F16 ? kernels->f32_of_f16 : kernels->f32_of_bf16)(n * k, src, y.data);
     end(x, AT_OP_COPY, start, 0);
 }
 
 void at_copy_to(at_exec *x, at_tensor in, at_tensor y)
 {
     double start = 0;
-    if (!begin(x, AT_OP_COPY, at_rows(in) == at_rows(y) && at_cols(in) == at_cols(y), &start)) return;
+    if (!begin(x, AT_OP_COPY, at_rows(in) == at_rows(y) && at_cols(in) == at_cols(y), &start))
+        return;
     for (size_t r = 0; r < at_rows(in); r++)
         memcpy(y.data + r * y.ld, in.data + r * in.ld, at_cols(in) * sizeof(float));
     end(x, AT_OP_COPY, start, 0);
@@ -192,13 +205,16 @@ void at_add_to(at_exec *x, at_tensor a, at_tensor b, at_tensor y)
 void at_unit_rows(at_exec *x, at_tensor in, at_tensor y)
 {
     double start = 0;
-    if (!begin(x, AT_OP_MEAN, at_rows(in) == at_rows(y) && at_cols(in) == at_cols(y), &start)) return;
+    if (!begin(x, AT_OP_MEAN, at_rows(in) == at_rows(y) && at_cols(in) == at_cols(y), &start))
+        return;
     for (size_t r = 0; r < at_rows(in); r++) { // one row of 512 an image: not worth a kernel
         const float *v = in.data + r * in.ld;
         double sum = 0;
-        for (size_t i = 0; i < at_cols(in); i++) sum += (double)v[i] * (double)v[i];
+        for (size_t i = 0; i < at_cols(in); i++)
+            sum += (double)v[i] * (double)v[i];
         const float norm2 = (float)sqrt(sum);
-        for (size_t i = 0; i < at_cols(in); i++) y.data[r * y.ld + i] = v[i] / norm2;
+        for (size_t i = 0; i < at_cols(in); i++)
+            y.data[r * y.ld + i] = v[i] / norm2;
     }
     end(x, AT_OP_MEAN, start, 0);
 }

@@ -21,7 +21,8 @@ at_tensor at_tensor_of(const float *data, int n_dims, const size_t *dims)
 {
     // a tensor is read and written through one type; who may write is the caller's knowledge
     at_tensor t = {.data = (float *)(uintptr_t)data, .n_dims = n_dims};
-    for (int i = 0; i < n_dims; i++) t.dims[i] = dims[i];
+    for (int i = 0; i < n_dims; i++)
+        t.dims[i] = dims[i];
     t.ld = t.dims[n_dims - 1];
     return t;
 }

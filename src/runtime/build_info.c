@@ -18,7 +18,8 @@ size_t at_build_info(char *text, size_t size)
     at_buf_fmt(&b, "kernels %s\n", at_cpu_level_name(at_cpu_features()));
     at_buf_fmt(&b, "images jpeg png%s\n", ANYTAG_WITH_WEBP ? " webp" : "");
     at_buf_fmt(&b, "architectures");
-    for (const at_network_type *const *t = at_network_types(); *t; t++) at_buf_fmt(&b, " %s", (*t)->arch);
+    for (const at_network_type *const *t = at_network_types(); *t; t++)
+        at_buf_fmt(&b, " %s", (*t)->arch);
     at_buf_fmt(&b, "\nmodel in the box %s\n", box ? "yes" : "no");
     const size_t len = b.len;
     if (size) (void)snprintf(text, size, "%s", at_buf_text(&b));

@@ -21,8 +21,8 @@ typedef struct entry {
     at_param param;
     char name[64];
     const at_weight *from;
-    at_dtype type;     // in the new file
-    uint64_t dims[4];  // there
+    at_dtype type;    // in the new file
+    uint64_t dims[4]; // there
     int n_dims;
 } entry;
 
@@ -45,7 +45,8 @@ static bool shape_fits(const planner *pl, const entry *e)
     const int n = pl->source->ours ? e->n_dims : p->n_dims;
     if (n == 0) return t->n_dims == 0 || (t->n_dims == 1 && t->dims[0] == 1);
     if (t->n_dims != n) return false;
-    const bool table = p->kind == AT_PARAM_BIAS_TABLE && !pl->source->ours; // may have another window
+    const bool table = p->kind == AT_PARAM_BIAS_TABLE &&
+                       !pl->source->ours; // may have another window
     for (int i = table ? 1 : 0; i < n; i++) {
         if (t->dims[i] != want[i]) return false;
     }
@@ -71,7 +72,8 @@ static void plan_visit(at_params *base, const at_param *p)
         const size_t cap = pl->cap ? 2 * pl->cap : 512;
         entry *grown = at_realloc(NULL, pl->entries, pl->cap * sizeof *grown, cap * sizeof *grown);
         if (!grown) {
-            base->status = at_fail(base->err, AT_E_OUT_OF_MEMORY, "no memory for the list of tensors");
+            base->status = at_fail(base->err, AT_E_OUT_OF_MEMORY,
+                                   "no memory for the list of tensors");
             return;
         }
         pl->entries = grown;
@@ -81,26 +83,36 @@ static void plan_visit(at_params *base, const at_param *p)
     *e = (entry){.param = *p};
     (void)snprintf(e->name, sizeof e->name, "%s", p->name);
     const char *key = pl->source->ours ? p->name : p->official, *path = pl->source->path;
-    e->from = pl->source->ours ? at_weights_find(pl->source->weights, key) : at_source_find(pl->source, key);
+    e->from = pl->source->ours ? at_weights_find(pl->source->weights, key)
+                               : at_source_find(pl->source, key);
     if (!e->from) {
-        base->status = at_fail(base->err, AT_E_MODEL_MISMATCH, "%s: %s is missing (found %zu tensors; not a whole checkpoint of this model?)", path, key, at_weights_count(pl->source->weights));
+        base->status = at_fail(
+            base->err, AT_E_MODEL_MISMATCH,
+            "%s: %s is missing (found %zu tensors; not a whole checkpoint of this model?)", path,
+            key, at_weights_count(pl->source->weights));
         return;
     }
     e->n_dims = at_param_stored(p, e->dims);
     if (!shape_fits(pl, e)) {
         char found[128], expected[128];
-        base->status = at_fail(base->err, AT_E_MODEL_MISMATCH, "%s: %s has shape %s, expected %s; for another size of the family pass --model-config FILE", path, key,
-                               at_shape_text(found, sizeof found, e->from->dims, e->from->n_dims),
-                               pl->source->ours ? at_shape_text(expected, sizeof expected, e->dims, e->n_dims) : at_shape_text(expected, sizeof expected, p->dims, p->n_dims));
+        base->status = at_fail(
+            base->err, AT_E_MODEL_MISMATCH,
+            "%s: %s has shape %s, expected %s; for another size of the family pass --model-config FILE",
+            path, key, at_shape_text(found, sizeof found, e->from->dims, e->from->n_dims),
+            pl->source->ours ? at_shape_text(expected, sizeof expected, e->dims, e->n_dims)
+                             : at_shape_text(expected, sizeof expected, p->dims, p->n_dims));
         return;
     }
     if (e->from->type > AT_F64) {
-        base->status = at_fail(base->err, AT_E_MODEL_UNSUPPORTED, "%s: %s has type %s, expected a floating point type", path, key, at_dtype_name(e->from->type));
+        base->status = at_fail(base->err, AT_E_MODEL_UNSUPPORTED,
+                               "%s: %s has type %s, expected a floating point type", path, key,
+                               at_dtype_name(e->from->type));
         return;
     }
     e->type = type_of(pl, e);
     uint64_t elements = 1;
-    for (int i = 0; i < e->n_dims; i++) elements *= e->dims[i];
+    for (int i = 0; i < e->n_dims; i++)
+        elements *= e->dims[i];
     pl->bytes += elements * at_dtype_size(e->type);
     pl->n++;
 }
@@ -120,7 +132,8 @@ static void tell_ignored(const planner *pl)
         at_free(NULL, used);
         return;
     }
-    for (size_t i = 0; i < pl->n; i++) used[i] = pl->entries[i].from;
+    for (size_t i = 0; i < pl->n; i++)
+        used[i] = pl->entries[i].from;
     qsort(used, pl->n, sizeof *used, by_from);
     const at_log log = {.fn = pl->o->log, .user = pl->o->log_user};
     char group[64] = "";
@@ -135,7 +148,8 @@ static void tell_ignored(const planner *pl)
         if (in_group == 1 && strcmp(top, group) != 0)
             at_log_write(&log, AT_LOG_INFO, "ignored %s (not needed for tagging)", only);
         else if (in_group && strcmp(top, group) != 0)
-            at_log_write(&log, AT_LOG_INFO, "ignored %zu tensors of %s (not needed for tagging)", in_group, group);
+            at_log_write(&log, AT_LOG_INFO, "ignored %zu tensors of %s (not needed for tagging)",
+                         in_group, group);
         if (strcmp(top, group) != 0) in_group = 0;
         memcpy(group, top, sizeof group);
         in_group++;
@@ -181,24 +195,33 @@ static at_status put_reordered(at_gguf_writer *g, const entry *e, uint16_t *half
 {
     const at_weight *t = e->from;
     uint64_t n = 1, m = 1;
-    for (int i = 0; i < t->n_dims; i++) n *= t->dims[i];
-    for (int i = 0; i < e->n_dims; i++) m *= e->dims[i];
+    for (int i = 0; i < t->n_dims; i++)
+        n *= t->dims[i];
+    for (int i = 0; i < e->n_dims; i++)
+        m *= e->dims[i];
     float *in = at_calloc(NULL, n, sizeof *in), *out = at_calloc(NULL, m, sizeof *out);
-    at_status status = in && out ? AT_OK : at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for %s", e->name);
-    for (size_t i = 0; status == AT_OK && i < n; i++) in[i] = element(t, i);
+    at_status status = in && out ? AT_OK
+                                 : at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for %s", e->name);
+    for (size_t i = 0; status == AT_OK && i < n; i++)
+        in[i] = element(t, i);
     if (status == AT_OK && e->param.kind == AT_PARAM_BIAS_TABLE) {
         size_t side_in = 1, side_out = 1;
-        while (side_in * side_in < t->dims[0]) side_in++;
-        while (side_out * side_out < e->dims[0]) side_out++;
-        status = side_in * side_in == t->dims[0] ? at_bias_table_resize(in, side_in, out, side_out, t->dims[1], NULL, err)
-                                                 : at_fail(err, AT_E_MODEL_MISMATCH, "%s has %llu rows, which is no square", t->name, (unsigned long long)t->dims[0]);
+        while (side_in * side_in < t->dims[0])
+            side_in++;
+        while (side_out * side_out < e->dims[0])
+            side_out++;
+        status = side_in * side_in == t->dims[0]
+                     ? at_bias_table_resize(in, side_in, out, side_out, t->dims[1], NULL, err)
+                     : at_fail(err, AT_E_MODEL_MISMATCH, "%s has %llu rows, which is no square",
+                               t->name, (unsigned long long)t->dims[0]);
     } else if (status == AT_OK) { // [o, i, y, x] to [o, y, x, i], or [c, 1, y, x] to [y, x, c]
         const size_t o = t->dims[0], c = t->dims[1], area = t->dims[2] * t->dims[3];
         const bool depthwise = e->param.kind == AT_PARAM_DEPTHWISE;
         for (size_t a = 0; a < o; a++)
             for (size_t b = 0; b < c; b++)
                 for (size_t k = 0; k < area; k++)
-                    out[depthwise ? k * o + a : (a * area + k) * c + b] = in[(a * c + b) * area + k];
+                    out[depthwise ? k * o + a : (a * area + k) * c + b] =
+                        in[(a * c + b) * area + k];
     }
     if (status == AT_OK) put_floats(g, out, m, e->type, half);
     at_free(NULL, in);
@@ -206,11 +229,13 @@ static at_status put_reordered(at_gguf_writer *g, const entry *e, uint16_t *half
     return status;
 }
 
-static at_status put(at_gguf_writer *g, const planner *pl, const entry *e, float *chunk, uint16_t *half, at_error *err)
+static at_status put(at_gguf_writer *g, const planner *pl, const entry *e, float *chunk,
+                     uint16_t *half, at_error *err)
 {
     const at_weight *t = e->from;
     const bool table = e->param.kind == AT_PARAM_BIAS_TABLE && t->dims[0] != e->dims[0];
-    if (table || (!pl->source->ours && (e->param.kind == AT_PARAM_CONV || e->param.kind == AT_PARAM_DEPTHWISE)))
+    if (table || (!pl->source->ours &&
+                  (e->param.kind == AT_PARAM_CONV || e->param.kind == AT_PARAM_DEPTHWISE)))
         return put_reordered(g, e, half, err);
     if (t->type == e->type) {
         at_gguf_data(g, t->data, t->bytes);
@@ -219,9 +244,11 @@ static at_status put(at_gguf_writer *g, const planner *pl, const entry *e, float
     const size_t n = t->bytes / at_dtype_size(t->type);
     for (size_t first = 0; first < n; first += CHUNK) {
         const size_t m = at_min_size(CHUNK, n - first);
-        if (t->type == AT_F32) memcpy(chunk, (const char *)t->data + 4 * first, 4 * m);
+        if (t->type == AT_F32)
+            memcpy(chunk, (const char *)t->data + 4 * first, 4 * m);
         else
-            for (size_t i = 0; i < m; i++) chunk[i] = element(t, first + i);
+            for (size_t i = 0; i < m; i++)
+                chunk[i] = element(t, first + i);
         put_floats(g, chunk, m, e->type, half);
     }
     return AT_OK;
@@ -247,9 +274,11 @@ static void *hash_source(void *user)
 static const char *stem(const char *path, char *out, size_t cap)
 {
     size_t len = strlen(path);
-    while (len > 1 && path[len - 1] == '/') len--;
+    while (len > 1 && path[len - 1] == '/')
+        len--;
     size_t from = len;
-    while (from && path[from - 1] != '/') from--;
+    while (from && path[from - 1] != '/')
+        from--;
     (void)snprintf(out, cap, "%.*s", (int)(len - from), path + from);
     char *dot = strrchr(out, '.');
     if (dot && dot != out) *dot = 0;
@@ -260,11 +289,14 @@ static const char *stem(const char *path, char *out, size_t cap)
 static const struct about {
     const char *arch, *licence, *description;
 } abouts[] = {
-    {"ram", "Apache-2.0 (as the official repository states; check where your checkpoint comes from)",
+    {"ram",
+     "Apache-2.0 (as the official repository states; check where your checkpoint comes from)",
      "Recognize Anything Model, arXiv 2306.03514"},
-    {"ram_plus", "Apache-2.0 (as the official repository states; check where your checkpoint comes from)",
+    {"ram_plus",
+     "Apache-2.0 (as the official repository states; check where your checkpoint comes from)",
      "RAM++, arXiv 2310.15200"},
-    {"ram_lite", "see models/README.md: several of the picture sets it was trained on allow research use only",
+    {"ram_lite",
+     "see models/README.md: several of the picture sets it was trained on allow research use only",
      "a small tagger in RAM's design; not an official model of the family"},
 };
 
@@ -273,17 +305,23 @@ static void write_keys(at_gguf_writer *g, const planner *pl, const at_config *c,
     const at_weights *w = pl->source->weights;
     char text[128];
     at_gguf_str(g, "general.architecture", c->arch);
-    at_gguf_str(g, "general.name", pl->o->name ? pl->o->name : pl->source->ours ? at_weights_str(w, "general.name", "model") : stem(pl->source->path, text, sizeof text));
+    at_gguf_str(g, "general.name",
+                pl->o->name        ? pl->o->name
+                : pl->source->ours ? at_weights_str(w, "general.name", "model")
+                                   : stem(pl->source->path, text, sizeof text));
     for (size_t i = 0; i < AT_COUNT(abouts); i++) {
         if (strcmp(abouts[i].arch, c->arch) != 0) continue;
         at_gguf_str(g, "general.license", at_weights_str(w, "general.license", abouts[i].licence));
-        at_gguf_str(g, "general.description", at_weights_str(w, "general.description", abouts[i].description));
+        at_gguf_str(g, "general.description",
+                    at_weights_str(w, "general.description", abouts[i].description));
     }
     at_gguf_u32(g, "anytag.version", 1);
     at_gguf_str(g, "anytag.converter", at_version());
     at_config_write(c, g);
-    if (strcmp(c->arch, "ram_lite") == 0) (void)snprintf(text, sizeof text, "anytag-%u", c->classes);
-    else (void)snprintf(text, sizeof text, "ram-%u", c->classes);
+    if (strcmp(c->arch, "ram_lite") == 0)
+        (void)snprintf(text, sizeof text, "anytag-%u", c->classes);
+    else
+        (void)snprintf(text, sizeof text, "ram-%u", c->classes);
     at_gguf_str(g, "anytag.vocabulary", text);
     at_gguf_strings(g, "anytag.tags", l->tags, l->n_tags);
     if (l->tags_zh) at_gguf_strings(g, "anytag.tags_zh", l->tags_zh, l->n_tags_zh);
@@ -293,24 +331,31 @@ static void write_keys(at_gguf_writer *g, const planner *pl, const at_config *c,
 }
 
 /* The model's identity: its source, its weights' type, its labels and their thresholds. */
-static at_status identity(const planner *pl, const at_lists *l, const char *source_sha, char hex[AT_SHA256_HEX], at_error *err)
+static at_status identity(const planner *pl, const at_lists *l, const char *source_sha,
+                          char hex[AT_SHA256_HEX], at_error *err)
 {
     at_buf text;
     at_buf_init(&text, NULL, 256 << 20);
     at_buf_str(&text, source_sha);
-    for (size_t i = 0; i < pl->n; i++) at_buf_str(&text, at_dtype_name(pl->entries[i].type));
-    for (size_t i = 0; i < l->n_tags; i++) at_buf_fmt(&text, "%s\n", l->tags[i]);
+    for (size_t i = 0; i < pl->n; i++)
+        at_buf_str(&text, at_dtype_name(pl->entries[i].type));
+    for (size_t i = 0; i < l->n_tags; i++)
+        at_buf_fmt(&text, "%s\n", l->tags[i]);
     if (l->thresholds) at_buf_add(&text, l->thresholds, l->n_thresholds * sizeof *l->thresholds);
     at_status status = text.status;
-    if (status != AT_OK) (void)at_fail(err, status, "no memory for the model's identity");
-    else status = at_sha256(text.data, text.len, hex, err);
+    if (status != AT_OK)
+        (void)at_fail(err, status, "no memory for the model's identity");
+    else
+        status = at_sha256(text.data, text.len, hex, err);
     at_buf_reset(&text);
     return status;
 }
 
-static at_status write_model(const planner *pl, const at_config *c, const at_lists *l, const char *out, at_error *err)
+static at_status write_model(const planner *pl, const at_config *c, const at_lists *l,
+                             const char *out, at_error *err)
 {
-    static const char unknown[] = "0000000000000000000000000000000000000000000000000000000000000000";
+    static const char unknown[] =
+        "0000000000000000000000000000000000000000000000000000000000000000";
     at_gguf_writer *g;
     at_status status = at_gguf_create(&g, out, NULL, err);
     if (status != AT_OK) return status;
@@ -323,17 +368,20 @@ static at_status write_model(const planner *pl, const at_config *c, const at_lis
     at_gguf_str(g, "anytag.source.sha256", unknown);
     at_gguf_str(g, "anytag.id", unknown);
     for (size_t i = 0; i < pl->n; i++)
-        at_gguf_tensor(g, pl->entries[i].name, pl->entries[i].type, pl->entries[i].dims, pl->entries[i].n_dims);
+        at_gguf_tensor(g, pl->entries[i].name, pl->entries[i].type, pl->entries[i].dims,
+                       pl->entries[i].n_dims);
     float *chunk = at_alloc(NULL, CHUNK * sizeof *chunk);
     uint16_t *half = at_alloc(NULL, CHUNK * sizeof *half);
-    if (!chunk || !half) status = at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for a piece of a tensor");
+    if (!chunk || !half)
+        status = at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for a piece of a tensor");
     uint64_t done = 0;
     for (size_t i = 0; i < pl->n && status == AT_OK; i++) {
         const entry *e = &pl->entries[i];
         status = put(g, pl, e, chunk, half, err);
         at_weights_drop(pl->source->weights, e->from);
         uint64_t elements = 1;
-        for (int d = 0; d < e->n_dims; d++) elements *= e->dims[d];
+        for (int d = 0; d < e->n_dims; d++)
+            elements *= e->dims[d];
         done += elements * at_dtype_size(e->type);
         if (pl->o->progress) pl->o->progress(pl->o->progress_user, done, pl->bytes);
     }
@@ -353,9 +401,11 @@ static at_status write_model(const planner *pl, const at_config *c, const at_lis
     return at_gguf_finish(g, err);
 }
 
-at_status at_convert(const char *in, const char *out, const at_convert_options *options, at_error *err)
+at_status at_convert(const char *in, const char *out, const at_convert_options *options,
+                     at_error *err)
 {
-    if (!in || !out) return at_fail(err, AT_E_INVALID_PARAMETER, "at_convert: in and out must not be NULL");
+    if (!in || !out)
+        return at_fail(err, AT_E_INVALID_PARAMETER, "at_convert: in and out must not be NULL");
     const at_convert_options none = {.struct_size = sizeof none};
     planner pl = {.base = {.visit = plan_visit, .err = err}, .o = options ? options : &none};
     at_source source;

@@ -8,7 +8,7 @@
 #include "models/network.h"
 
 typedef struct at_source {
-    const char *path; // as the user gave it
+    const char *path;                 // as the user gave it
     char *weights_path, *config_path; // of a folder; config_path NULL: none
     at_weights *weights;
     bool ours; // a model file of this program: our names, our layout
@@ -32,9 +32,11 @@ void at_source_close(at_source *s);
 const at_weight *at_source_find(const at_source *s, const char *official);
 
 /* Lists first: RAM++ cannot tell tags from descriptions without them. */
-at_status at_lists_read(at_lists *l, const at_source *s, const at_convert_options *o, at_error *err);
+at_status at_lists_read(at_lists *l, const at_source *s, const at_convert_options *o,
+                        at_error *err);
 void at_lists_free(at_lists *l);
 /* Numbers from options->model_config, the folder's config.json, or the shapes of the tensors. */
-at_status at_config_find(at_config *c, const at_source *s, const at_lists *l, const at_convert_options *o, at_error *err);
+at_status at_config_find(at_config *c, const at_source *s, const at_lists *l,
+                         const at_convert_options *o, at_error *err);
 
 #endif

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const float imagenet_mean[3] = {0.485f, 0.456f, 0.406f}, imagenet_std[3] = {0.229f, 0.224f, 0.225f};
+static const float imagenet_mean[3] = {0.485f, 0.456f, 0.406f},
+                   imagenet_std[3] = {0.229f, 0.224f, 0.225f};
 enum { OFFICIAL_HEADS = 4, OFFICIAL_DESCRIPTIONS = 51 };
 
 static uint32_t dim(const at_source *s, const char *key, int i)
@@ -24,24 +25,33 @@ static uint32_t json_u32(const json_t *object, const char *key)
 static at_status not_ours(const at_source *s, const char *missing, at_error *err)
 {
     const at_weight *first = at_weights_at(s->weights, 0);
-    return at_fail(err, AT_E_MODEL_MISMATCH, "%s: not a checkpoint of RAM or RAM++ (no %s among its %zu tensors; the first is %s)",
-                   s->path, missing, at_weights_count(s->weights), first ? first->name : "none");
+    return at_fail(
+        err, AT_E_MODEL_MISMATCH,
+        "%s: not a checkpoint of RAM or RAM++ (no %s among its %zu tensors; the first is %s)",
+        s->path, missing, at_weights_count(s->weights), first ? first->name : "none");
 }
 
 /* Which network the keys belong to; `asked` NULL or "auto" leaves it to them. */
 static at_status find_arch(at_config *c, const at_source *s, const char *asked, at_error *err)
 {
-    static const char *const needed[] = {"visual_encoder.patch_embed.proj.weight", "tagging_head.encoder.layer.0.crossattention.self.query.weight",
-                                         "image_proj.weight", "wordvec_proj.weight", "label_embed", "fc.weight"};
+    static const char *const needed[] = {
+        "visual_encoder.patch_embed.proj.weight",
+        "tagging_head.encoder.layer.0.crossattention.self.query.weight",
+        "image_proj.weight",
+        "wordvec_proj.weight",
+        "label_embed",
+        "fc.weight"};
     const char *arch = at_source_find(s, "reweight_scale") ? "ram_plus" : "ram";
     if (at_source_find(s, "fc.W") || at_source_find(s, "label_embed.weight"))
-        return at_fail(err, AT_E_MODEL_UNSUPPORTED, "%s: a Tag2Text checkpoint; this version converts RAM and RAM++", s->path);
+        return at_fail(err, AT_E_MODEL_UNSUPPORTED,
+                       "%s: a Tag2Text checkpoint; this version converts RAM and RAM++", s->path);
     for (size_t i = 0; i < AT_COUNT(needed); i++) {
         if (!at_source_find(s, needed[i])) return not_ours(s, needed[i], err);
     }
     const bool free_choice = !asked || strcmp(asked, "auto") == 0;
     if (!free_choice && strcmp(asked, arch) != 0)
-        return at_fail(err, AT_E_MODEL_MISMATCH, "%s: its keys are those of %s, not of %s", s->path, arch, asked);
+        return at_fail(err, AT_E_MODEL_MISMATCH, "%s: its keys are those of %s, not of %s", s->path,
+                       arch, asked);
     (void)snprintf(c->arch, sizeof c->arch, "%s", arch);
     return AT_OK;
 }
@@ -50,7 +60,8 @@ static at_status find_arch(at_config *c, const at_source *s, const char *asked, 
 static uint32_t window_of(uint32_t rows)
 {
     uint32_t w = 1;
-    while (w < 256 && (2 * w - 1) * (2 * w - 1) < rows) w++;
+    while (w < 256 && (2 * w - 1) * (2 * w - 1) < rows)
+        w++;
     return (2 * w - 1) * (2 * w - 1) == rows ? w : 0;
 }
 
@@ -61,11 +72,14 @@ static void shapes_swin(at_config *c, const at_source *s)
     for (int stage = 0; stage < AT_STAGES; stage++) {
         uint32_t depth = 0;
         for (;; depth++) {
-            (void)snprintf(key, sizeof key, "visual_encoder.layers.%d.blocks.%u.attn.qkv.weight", stage, depth);
+            (void)snprintf(key, sizeof key, "visual_encoder.layers.%d.blocks.%u.attn.qkv.weight",
+                           stage, depth);
             if (depth > 256 || !at_source_find(s, key)) break;
         }
         c->depths[stage] = depth;
-        (void)snprintf(key, sizeof key, "visual_encoder.layers.%d.blocks.0.attn.relative_position_bias_table", stage);
+        (void)snprintf(key, sizeof key,
+                       "visual_encoder.layers.%d.blocks.0.attn.relative_position_bias_table",
+                       stage);
         c->heads[stage] = dim(s, key, 1);
         if (stage == 0) c->window = window_of(dim(s, key, 0));
     }
@@ -76,7 +90,9 @@ static void shapes_head(at_config *c, const at_source *s, const at_lists *l)
 {
     char key[160];
     for (c->head_layers = 0; c->head_layers < 64; c->head_layers++) {
-        (void)snprintf(key, sizeof key, "tagging_head.encoder.layer.%u.crossattention.self.query.weight", c->head_layers);
+        (void)snprintf(key, sizeof key,
+                       "tagging_head.encoder.layer.%u.crossattention.self.query.weight",
+                       c->head_layers);
         if (!at_source_find(s, key)) break;
     }
     c->head_hidden = dim(s, "wordvec_proj.weight", 0);
@@ -88,7 +104,9 @@ static void shapes_head(at_config *c, const at_source *s, const at_lists *l)
     const uint32_t rows = dim(s, "label_embed", 0);
     const bool plus = strcmp(c->arch, "ram_plus") == 0;
     c->classes = (uint32_t)l->n_tags;
-    c->per_class = plus && l->n_tags && rows % l->n_tags == 0 ? rows / (uint32_t)l->n_tags : plus ? OFFICIAL_DESCRIPTIONS : 1;
+    c->per_class = plus && l->n_tags && rows % l->n_tags == 0 ? rows / (uint32_t)l->n_tags
+                   : plus                                     ? OFFICIAL_DESCRIPTIONS
+                                                              : 1;
 }
 
 /* The official field names, as in the configurations of the official repository. */
@@ -96,17 +114,25 @@ static at_status from_json(at_config *c, const char *path, at_error *err)
 {
     json_error_t why;
     json_t *root = json_load_file(path, 0, &why);
-    if (!root) return at_fail(err, AT_E_INVALID_PARAMETER, "%s: line %d: %s", path, why.line, why.text);
+    if (!root)
+        return at_fail(err, AT_E_INVALID_PARAMETER, "%s: line %d: %s", path, why.line, why.text);
     const json_t *swin = json_object_get(root, "swin"), *q2l = json_object_get(root, "q2l");
     const char *model = json_string_value(json_object_get(root, "model"));
     at_status status = AT_OK;
     if (model && strcmp(model, c->arch) != 0)
-        status = at_fail(err, AT_E_MODEL_MISMATCH, "%s: model \"%.40s\", but the checkpoint's keys are those of %s", path, model, c->arch);
+        status = at_fail(err, AT_E_MODEL_MISMATCH,
+                         "%s: model \"%.40s\", but the checkpoint's keys are those of %s", path,
+                         model, c->arch);
     else if (!json_is_object(swin) || !json_is_object(q2l))
-        status = at_fail(err, AT_E_INVALID_PARAMETER, "%s: \"swin\" and \"q2l\" must be objects with the official field names", path);
-    const json_t *depths = json_object_get(swin, "depths"), *heads = json_object_get(swin, "num_heads");
-    if (status == AT_OK && (json_array_size(depths) != AT_STAGES || json_array_size(heads) != AT_STAGES))
-        status = at_fail(err, AT_E_INVALID_PARAMETER, "%s: swin.depths and swin.num_heads must list four stages", path);
+        status = at_fail(err, AT_E_INVALID_PARAMETER,
+                         "%s: \"swin\" and \"q2l\" must be objects with the official field names",
+                         path);
+    const json_t *depths = json_object_get(swin, "depths"),
+                 *heads = json_object_get(swin, "num_heads");
+    if (status == AT_OK &&
+        (json_array_size(depths) != AT_STAGES || json_array_size(heads) != AT_STAGES))
+        status = at_fail(err, AT_E_INVALID_PARAMETER,
+                         "%s: swin.depths and swin.num_heads must list four stages", path);
     if (status == AT_OK) {
         c->embed_dim = json_u32(swin, "embed_dim");
         c->window = json_u32(swin, "window_size");
@@ -129,11 +155,15 @@ static at_status from_json(at_config *c, const char *path, at_error *err)
 static at_status lite_convs(at_config *c, const json_t *backbone, const char *path, at_error *err)
 {
     for (size_t b = 0; b < json_array_size(backbone); b++) {
-        const json_t *block = json_array_get(backbone, b), *layers = json_object_get(block, "layers");
+        const json_t *block = json_array_get(backbone, b),
+                     *layers = json_object_get(block, "layers");
         const size_t n = json_array_size(layers);
         for (size_t i = 0; i < n; i++) {
-            if (c->n_convs == AT_MAX_CONVS) return at_fail(err, AT_E_MODEL_UNSUPPORTED, "%s: more than %d layers", path, AT_MAX_CONVS);
-            const json_t *layer = json_array_get(layers, i), *shape = json_object_get(layer, "weight");
+            if (c->n_convs == AT_MAX_CONVS)
+                return at_fail(err, AT_E_MODEL_UNSUPPORTED, "%s: more than %d layers", path,
+                               AT_MAX_CONVS);
+            const json_t *layer = json_array_get(layers, i),
+                         *shape = json_object_get(layer, "weight");
             const char *act = json_string_value(json_object_get(layer, "act"));
             const uint32_t out = (uint32_t)json_integer_value(json_array_get(shape, 0));
             const uint32_t groups = json_u32(layer, "groups");
@@ -155,10 +185,12 @@ static at_status lite_convs(at_config *c, const json_t *backbone, const char *pa
 
 static void json_floats3(const json_t *array, float out[3])
 {
-    for (size_t i = 0; i < 3; i++) out[i] = (float)json_number_value(json_array_get(array, i));
+    for (size_t i = 0; i < 3; i++)
+        out[i] = (float)json_number_value(json_array_get(array, i));
 }
 
-static at_status from_lite(at_config *c, const json_t *root, const at_lists *l, const char *path, at_error *err)
+static at_status from_lite(at_config *c, const json_t *root, const at_lists *l, const char *path,
+                           at_error *err)
 {
     const json_t *pre = json_object_get(root, "preprocess"), *head = json_object_get(root, "head");
     (void)snprintf(c->arch, sizeof c->arch, "ram_lite");
@@ -167,7 +199,8 @@ static at_status from_lite(at_config *c, const json_t *root, const at_lists *l, 
     json_floats3(json_object_get(pre, "std"), c->std);
     c->classes = (uint32_t)l->n_tags;
     c->per_class = 1;
-    c->label_dim = (uint32_t)json_integer_value(json_array_get(json_object_get(head, "label_embed"), 1));
+    c->label_dim = (uint32_t)json_integer_value(
+        json_array_get(json_object_get(head, "label_embed"), 1));
     c->token_dim = json_u32(head, "encoder_width");
     c->head_layers = json_u32(head, "layers");
     c->head_hidden = json_u32(head, "hidden");
@@ -177,35 +210,45 @@ static at_status from_lite(at_config *c, const json_t *root, const at_lists *l, 
     return lite_convs(c, json_object_get(root, "backbone"), path, err);
 }
 
-static at_status from_folder(at_config *c, const at_source *s, const at_lists *l, bool *found, at_error *err)
+static at_status from_folder(at_config *c, const at_source *s, const at_lists *l, bool *found,
+                             at_error *err)
 {
     json_error_t why;
     json_t *root = json_load_file(s->config_path, 0, &why);
-    if (!root) return at_fail(err, AT_E_INVALID_PARAMETER, "%s: line %d: %s", s->config_path, why.line, why.text);
+    if (!root)
+        return at_fail(err, AT_E_INVALID_PARAMETER, "%s: line %d: %s", s->config_path, why.line,
+                       why.text);
     *found = json_is_array(json_object_get(root, "backbone"));
     const at_status status = *found ? from_lite(c, root, l, s->config_path, err) : AT_OK;
     json_decref(root);
     return status;
 }
 
-static at_status check_labels(const at_config *c, const at_source *s, const at_lists *l, at_error *err)
+static at_status check_labels(const at_config *c, const at_source *s, const at_lists *l,
+                              at_error *err)
 {
     const uint64_t rows = dim(s, "label_embed", 0);
     if (c->classes == l->n_tags && rows == (uint64_t)c->classes * c->per_class) return AT_OK;
     if (c->per_class > 1)
-        return at_fail(err, AT_E_MODEL_MISMATCH, "%s: label_embed has %llu rows, which is not a number of descriptions for each of the %zu tags of %s (not the same model); pass the list it was trained with: --tags FILE",
-                       s->path, (unsigned long long)rows, l->n_tags, l->tags_from);
-    return at_fail(err, AT_E_MODEL_MISMATCH, "%s: label_embed has %llu rows, the tag list %zu (not the same model); pass the list it was trained with: --tags FILE",
-                   s->path, (unsigned long long)rows, l->n_tags);
+        return at_fail(
+            err, AT_E_MODEL_MISMATCH,
+            "%s: label_embed has %llu rows, which is not a number of descriptions for each of the %zu tags of %s (not the same model); pass the list it was trained with: --tags FILE",
+            s->path, (unsigned long long)rows, l->n_tags, l->tags_from);
+    return at_fail(
+        err, AT_E_MODEL_MISMATCH,
+        "%s: label_embed has %llu rows, the tag list %zu (not the same model); pass the list it was trained with: --tags FILE",
+        s->path, (unsigned long long)rows, l->n_tags);
 }
 
-at_status at_config_find(at_config *c, const at_source *s, const at_lists *l, const at_convert_options *o, at_error *err)
+at_status at_config_find(at_config *c, const at_source *s, const at_lists *l,
+                         const at_convert_options *o, at_error *err)
 {
     memset(c, 0, sizeof *c);
     if (s->ours) {
         const at_status status = at_config_read(c, s->weights, err);
         if (status == AT_OK && c->classes != l->n_tags)
-            return at_fail(err, AT_E_MODEL_MISMATCH, "%s: a model of %u tags, the list has %zu", s->path, c->classes, l->n_tags);
+            return at_fail(err, AT_E_MODEL_MISMATCH, "%s: a model of %u tags, the list has %zu",
+                           s->path, c->classes, l->n_tags);
         return status;
     }
     bool lite = false;

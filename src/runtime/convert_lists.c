@@ -23,10 +23,12 @@ static at_status own(at_lists *l, void *memory, at_error *err)
 
 void at_lists_free(at_lists *l)
 {
-    for (size_t i = 0; i < l->n_owned; i++) at_free(NULL, l->owned[i]);
+    for (size_t i = 0; i < l->n_owned; i++)
+        at_free(NULL, l->owned[i]);
 }
 
-static at_status read_lines(at_lists *l, const char *path, const char *const **list, size_t *n, at_error *err)
+static at_status read_lines(at_lists *l, const char *path, const char *const **list, size_t *n,
+                            at_error *err)
 {
     char **lines;
     at_status status = at_file_lines(path, LIST_LIMIT, &lines, n, NULL, err);
@@ -47,7 +49,8 @@ static at_status read_numbers(at_lists *l, const char *path, at_error *err)
         char *end;
         numbers[i] = strtof(lines[i], &end);
         if (end == lines[i] || end[strspn(end, " \t\r")] || !isfinite(numbers[i]))
-            status = at_fail(err, AT_E_INVALID_PARAMETER, "%s: line %zu: \"%.40s\" is not a number", path, i + 1, lines[i]);
+            status = at_fail(err, AT_E_INVALID_PARAMETER, "%s: line %zu: \"%.40s\" is not a number",
+                             path, i + 1, lines[i]);
     }
     at_free(NULL, lines);
     if (status == AT_OK) {
@@ -71,29 +74,37 @@ static bool find_in(char *path, size_t cap, const char *dir, const char *name)
 
 static const char *const file_names[2][3] = {
     {"ram_tag_list.txt", "ram_tag_list_chinese.txt", "ram_tag_list_threshold.txt"}, // official
-    {"tags_en.txt", "tags_zh.txt", "thresholds.txt"},                               // the small model's folder
+    {"tags_en.txt", "tags_zh.txt", "thresholds.txt"}, // the small model's folder
 };
 
-static at_status read_folder(at_lists *l, const char *dir, const char *const names[3], bool required, at_error *err)
+static at_status read_folder(at_lists *l, const char *dir, const char *const names[3],
+                             bool required, at_error *err)
 {
     char path[4096];
     at_status status = AT_OK;
-    if (!l->tags && find_in(path, sizeof path, dir, names[0])) status = read_lines(l, path, &l->tags, &l->n_tags, err);
+    if (!l->tags && find_in(path, sizeof path, dir, names[0]))
+        status = read_lines(l, path, &l->tags, &l->n_tags, err);
     else if (!l->tags && required)
-        return at_fail(err, AT_E_NOT_FOUND, "%s: no %s there; give a checkout of the official repository or a folder with its lists", dir, names[0]);
+        return at_fail(
+            err, AT_E_NOT_FOUND,
+            "%s: no %s there; give a checkout of the official repository or a folder with its lists",
+            dir, names[0]);
     if (status == AT_OK && l->tags && !l->tags_from) l->tags_from = names[0];
     if (status == AT_OK && !l->tags_zh && find_in(path, sizeof path, dir, names[1]))
         status = read_lines(l, path, &l->tags_zh, &l->n_tags_zh, err);
-    if (status == AT_OK && !l->thresholds && find_in(path, sizeof path, dir, names[2])) status = read_numbers(l, path, err);
+    if (status == AT_OK && !l->thresholds && find_in(path, sizeof path, dir, names[2]))
+        status = read_numbers(l, path, err);
     return status;
 }
 
 /* A JSON array of strings as one allocation of pointers and text. */
-static at_status json_strings(at_lists *l, const json_t *array, const char *const **list, size_t *n, at_error *err)
+static at_status json_strings(at_lists *l, const json_t *array, const char *const **list, size_t *n,
+                              at_error *err)
 {
     const size_t count = json_array_size(array);
     size_t bytes = (count + 1) * sizeof(char *);
-    for (size_t i = 0; i < count; i++) bytes += json_string_length(json_array_get(array, i)) + 1;
+    for (size_t i = 0; i < count; i++)
+        bytes += json_string_length(json_array_get(array, i)) + 1;
     char **out = at_alloc(NULL, bytes);
     const at_status status = own(l, out, err);
     if (status != AT_OK) return status;
@@ -115,15 +126,18 @@ static at_status read_json(at_lists *l, const char *path, at_error *err)
 {
     json_error_t why;
     json_t *root = json_load_file(path, 0, &why);
-    if (!root) return at_fail(err, AT_E_INVALID_PARAMETER, "%s: line %d: %s", path, why.line, why.text);
+    if (!root)
+        return at_fail(err, AT_E_INVALID_PARAMETER, "%s: line %d: %s", path, why.line, why.text);
     const json_t *tags = json_object_get(root, "tags"), *zh = json_object_get(root, "tags_chinese");
-    const json_t *thresholds = json_object_get(root, "thresholds"), *deleted = json_object_get(root, "delete_tag_index");
+    const json_t *thresholds = json_object_get(root, "thresholds"),
+                 *deleted = json_object_get(root, "delete_tag_index");
     at_status status = AT_OK;
     if (!l->tags && json_is_array(tags)) {
         status = json_strings(l, tags, &l->tags, &l->n_tags, err);
         l->tags_from = path;
     }
-    if (status == AT_OK && !l->tags_zh && json_is_array(zh)) status = json_strings(l, zh, &l->tags_zh, &l->n_tags_zh, err);
+    if (status == AT_OK && !l->tags_zh && json_is_array(zh))
+        status = json_strings(l, zh, &l->tags_zh, &l->n_tags_zh, err);
     if (status == AT_OK && !l->thresholds && json_is_array(thresholds)) {
         l->n_thresholds = json_array_size(thresholds);
         float *numbers = at_calloc(NULL, l->n_thresholds + 1, sizeof *numbers);
@@ -154,11 +168,13 @@ static at_status read_ours(at_lists *l, const at_source *s, at_error *err)
         l->tags_from = s->path;
     }
     if (!l->tags_zh) l->tags_zh = at_weights_strings(s->weights, "anytag.tags_zh", &l->n_tags_zh);
-    if (!l->thresholds) l->thresholds = at_weights_floats(s->weights, "anytag.thresholds", &l->n_thresholds);
+    if (!l->thresholds)
+        l->thresholds = at_weights_floats(s->weights, "anytag.thresholds", &l->n_thresholds);
     if (!deleted) return AT_OK;
     uint32_t *ids = at_calloc(NULL, n + 1, sizeof *ids);
     const at_status status = own(l, ids, err);
-    for (size_t i = 0; status == AT_OK && i < n; i++) ids[i] = (uint32_t)deleted[i];
+    for (size_t i = 0; status == AT_OK && i < n; i++)
+        ids[i] = (uint32_t)deleted[i];
     l->deleted = ids;
     l->n_deleted = n;
     return status;
@@ -167,14 +183,21 @@ static at_status read_ours(at_lists *l, const at_source *s, at_error *err)
 static at_status check(const at_lists *l, at_error *err)
 {
     if (!l->tags || l->n_tags == 0)
-        return at_fail(err, AT_E_INVALID_PARAMETER, "a checkpoint has no tag names; pass --official DIR (a checkout of the official repository) or --tags FILE");
+        return at_fail(
+            err, AT_E_INVALID_PARAMETER,
+            "a checkpoint has no tag names; pass --official DIR (a checkout of the official repository) or --tags FILE");
     if (l->tags_zh && l->n_tags_zh != l->n_tags)
-        return at_fail(err, AT_E_MODEL_MISMATCH, "%zu Chinese names for %zu tags; the lists must go line by line", l->n_tags_zh, l->n_tags);
+        return at_fail(err, AT_E_MODEL_MISMATCH,
+                       "%zu Chinese names for %zu tags; the lists must go line by line",
+                       l->n_tags_zh, l->n_tags);
     if (l->thresholds && l->n_thresholds != l->n_tags)
-        return at_fail(err, AT_E_MODEL_MISMATCH, "%zu thresholds for %zu tags; the lists must go line by line", l->n_thresholds, l->n_tags);
+        return at_fail(err, AT_E_MODEL_MISMATCH,
+                       "%zu thresholds for %zu tags; the lists must go line by line",
+                       l->n_thresholds, l->n_tags);
     for (size_t i = 0; i < l->n_deleted; i++) {
         if (l->deleted[i] >= l->n_tags)
-            return at_fail(err, AT_E_MODEL_MISMATCH, "delete_tag_index names tag %u of %zu", l->deleted[i], l->n_tags);
+            return at_fail(err, AT_E_MODEL_MISMATCH, "delete_tag_index names tag %u of %zu",
+                           l->deleted[i], l->n_tags);
     }
     return AT_OK;
 }
@@ -186,12 +209,15 @@ at_status at_lists_read(at_lists *l, const at_source *s, const at_convert_option
         status = read_lines(l, o->tags, &l->tags, &l->n_tags, err);
         l->tags_from = o->tags;
     }
-    if (status == AT_OK && o->tags_zh) status = read_lines(l, o->tags_zh, &l->tags_zh, &l->n_tags_zh, err);
+    if (status == AT_OK && o->tags_zh)
+        status = read_lines(l, o->tags_zh, &l->tags_zh, &l->n_tags_zh, err);
     if (status == AT_OK && o->thresholds) status = read_numbers(l, o->thresholds, err);
     if (status == AT_OK && o->model_config) status = read_json(l, o->model_config, err);
     // a list of one's own does not go with the official names and thresholds of other tags
-    if (status == AT_OK && o->official_dir && !l->tags) status = read_folder(l, o->official_dir, file_names[0], true, err);
-    if (status == AT_OK && s->config_path && !l->tags) status = read_folder(l, s->path, file_names[1], false, err);
+    if (status == AT_OK && o->official_dir && !l->tags)
+        status = read_folder(l, o->official_dir, file_names[0], true, err);
+    if (status == AT_OK && s->config_path && !l->tags)
+        status = read_folder(l, s->path, file_names[1], false, err);
     if (status == AT_OK && s->ours) status = read_ours(l, s, err);
     return status == AT_OK ? check(l, err) : status;
 }

@@ -36,8 +36,10 @@ static at_status find_weights(at_source *s, at_error *err)
     }
     (void)closedir(dir);
     if (found != 1)
-        return at_fail(err, AT_E_MODEL_UNSUPPORTED, "%s: %d weight files in this folder, expected model.safetensors or a single one; name the file itself",
-                       s->path, found);
+        return at_fail(
+            err, AT_E_MODEL_UNSUPPORTED,
+            "%s: %d weight files in this folder, expected model.safetensors or a single one; name the file itself",
+            s->path, found);
     return s->weights_path ? AT_OK : at_fail(err, AT_E_OUT_OF_MEMORY, "no memory");
 }
 
@@ -82,7 +84,8 @@ const at_weight *at_source_find(const at_source *s, const char *official)
             continue;
         }
         // the name the head had before the official code renamed it
-        (void)snprintf(name, sizeof name, "%svision_multi.%s", prefixes[i], official + sizeof head - 1);
+        (void)snprintf(name, sizeof name, "%svision_multi.%s", prefixes[i],
+                       official + sizeof head - 1);
         if ((t = at_weights_find(s->weights, name))) return t;
     }
     return NULL;

@@ -27,11 +27,15 @@ static void array_text(at_buf *b, const at_weights *w, const at_meta *m)
     at_buf_char(b, '[');
     for (size_t i = 0; i < n && i < SHOWN_ELEMENTS && (strings || floats || ints); i++) {
         if (i) at_buf_str(b, ", ");
-        if (strings) at_buf_fmt(b, "\"%s\"", strings[i]);
-        else if (floats) at_buf_fmt(b, "%.9g", (double)floats[i]);
-        else at_buf_fmt(b, "%llu", (unsigned long long)ints[i]);
+        if (strings)
+            at_buf_fmt(b, "\"%s\"", strings[i]);
+        else if (floats)
+            at_buf_fmt(b, "%.9g", (double)floats[i]);
+        else
+            at_buf_fmt(b, "%llu", (unsigned long long)ints[i]);
     }
-    if (n > SHOWN_ELEMENTS || !(strings || floats || ints)) at_buf_fmt(b, "%s... %zu in all", n ? ", " : "", n);
+    if (n > SHOWN_ELEMENTS || !(strings || floats || ints))
+        at_buf_fmt(b, "%s... %zu in all", n ? ", " : "", n);
     at_buf_char(b, ']');
 }
 
@@ -44,7 +48,9 @@ static char *value_text(const at_weights *w, const at_meta *m)
     case AT_META_I64: at_buf_fmt(&b, "%lld", (long long)m->v.i); break;
     case AT_META_F64: at_buf_fmt(&b, "%.9g", m->v.f); break;
     case AT_META_BOOL: at_buf_str(&b, m->v.u ? "true" : "false"); break;
-    case AT_META_STRING: at_buf_add(&b, m->v.string.data, at_min_size(m->v.string.len, VALUE_LIMIT / 2)); break;
+    case AT_META_STRING:
+        at_buf_add(&b, m->v.string.data, at_min_size(m->v.string.len, VALUE_LIMIT / 2));
+        break;
     case AT_META_ARRAY: array_text(&b, w, m); break;
     default: break;
     }
@@ -56,7 +62,9 @@ static char *value_text(const at_weights *w, const at_meta *m)
 
 at_status at_weight_file_open(const char *path, at_weight_file **file, at_error *err)
 {
-    if (!path || !file) return at_fail(err, AT_E_INVALID_PARAMETER, "at_weight_file_open: path and file must be given");
+    if (!path || !file)
+        return at_fail(err, AT_E_INVALID_PARAMETER,
+                       "at_weight_file_open: path and file must be given");
     *file = NULL;
     at_weight_file *f = at_new(NULL, at_weight_file);
     if (!f) return at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory", path);
@@ -68,7 +76,8 @@ at_status at_weight_file_open(const char *path, at_weight_file **file, at_error 
             f->values[i] = value_text(f->weights, at_weights_meta_at(f->weights, i));
             if (!f->values[i]) status = AT_E_OUT_OF_MEMORY;
         }
-        if (!f->values || status != AT_OK) status = at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory for its keys", path);
+        if (!f->values || status != AT_OK)
+            status = at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory for its keys", path);
     }
     if (status != AT_OK) {
         at_weight_file_close(f);
@@ -81,14 +90,21 @@ at_status at_weight_file_open(const char *path, at_weight_file **file, at_error 
 void at_weight_file_close(at_weight_file *file)
 {
     if (!file) return;
-    for (size_t i = 0; file->values && i < at_weights_meta_count(file->weights); i++) at_free(NULL, file->values[i]);
+    for (size_t i = 0; file->values && i < at_weights_meta_count(file->weights); i++)
+        at_free(NULL, file->values[i]);
     at_free(NULL, file->values);
     at_weights_close(file->weights);
     at_free(NULL, file);
 }
 
-const char *at_weight_file_format(const at_weight_file *file) { return at_weights_format(file->weights); }
-size_t at_weight_file_tensors(const at_weight_file *file) { return at_weights_count(file->weights); }
+const char *at_weight_file_format(const at_weight_file *file)
+{
+    return at_weights_format(file->weights);
+}
+size_t at_weight_file_tensors(const at_weight_file *file)
+{
+    return at_weights_count(file->weights);
+}
 
 at_tensor_info at_weight_file_tensor(const at_weight_file *file, size_t i)
 {
@@ -130,10 +146,12 @@ static double element(const at_weight *t, uint64_t i)
     }
 }
 
-at_status at_weight_file_stats(const at_weight_file *file, size_t i, at_tensor_stats *stats, at_error *err)
+at_status at_weight_file_stats(const at_weight_file *file, size_t i, at_tensor_stats *stats,
+                               at_error *err)
 {
     const at_weight *t = file ? at_weights_at(file->weights, i) : NULL;
-    if (!t || !stats) return at_fail(err, AT_E_INVALID_PARAMETER, "at_weight_file_stats: no tensor %zu", i);
+    if (!t || !stats)
+        return at_fail(err, AT_E_INVALID_PARAMETER, "at_weight_file_stats: no tensor %zu", i);
     const uint64_t n = t->bytes / at_dtype_size(t->type);
     at_tensor_stats s = {.min = INFINITY, .max = -INFINITY};
     double sum = 0, squares = 0;
@@ -158,9 +176,13 @@ at_status at_weight_file_stats(const at_weight_file *file, size_t i, at_tensor_s
     return AT_OK;
 }
 
-size_t at_weight_file_keys(const at_weight_file *file) { return at_weights_meta_count(file->weights); }
+size_t at_weight_file_keys(const at_weight_file *file)
+{
+    return at_weights_meta_count(file->weights);
+}
 
-const char *at_weight_file_key(const at_weight_file *file, size_t i, const char **type, const char **value)
+const char *at_weight_file_key(const at_weight_file *file, size_t i, const char **type,
+                               const char **value)
 {
     const at_meta *m = at_weights_meta_at(file->weights, i);
     if (!m) return NULL;

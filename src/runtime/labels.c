@@ -10,8 +10,8 @@ static const float FLAT_THRESHOLD = 0.68f; // the official constructor's, where 
 
 static at_status wrong_count(const at_model *m, const char *what, size_t found, at_error *err)
 {
-    return at_fail(err, AT_E_MODEL_DAMAGED, "%s: %zu %s for %zu tags; convert it again", at_weights_path(m->weights),
-                   found, what, m->n_tags);
+    return at_fail(err, AT_E_MODEL_DAMAGED, "%s: %zu %s for %zu tags; convert it again",
+                   at_weights_path(m->weights), found, what, m->n_tags);
 }
 
 static int by_name(const void *a, const void *b, void *tags)
@@ -26,13 +26,15 @@ static int by_name(const void *a, const void *b, void *tags)
 static at_status trim_chinese(at_model *m, const char *const *zh, at_error *err)
 {
     size_t total = 1;
-    for (size_t i = 0; i < m->n_tags; i++) total += strlen(zh[i]) + 1;
+    for (size_t i = 0; i < m->n_tags; i++)
+        total += strlen(zh[i]) + 1;
     char *at = m->zh_text = at_alloc(m->al, total);
     if (!at) return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for the tag names");
     for (size_t i = 0; i < m->n_tags; i++) {
         const char *from = zh[i] + strspn(zh[i], " \t\r");
         size_t len = strlen(from);
-        while (len && strchr(" \t\r", from[len - 1])) len--;
+        while (len && strchr(" \t\r", from[len - 1]))
+            len--;
         memcpy(at, from, len);
         at[len] = 0;
         m->tags[i].zh = at;
@@ -52,12 +54,16 @@ at_status at_labels_read(at_model *m, at_error *err)
     m->n_tags = m->net->config.classes;
     if (!en || n_en != m->n_tags) return wrong_count(m, "tag names", en ? n_en : 0, err);
     if (zh && n_zh != m->n_tags) return wrong_count(m, "Chinese tag names", n_zh, err);
-    if (thresholds && n_thresholds != m->n_tags) return wrong_count(m, "thresholds", n_thresholds, err);
+    if (thresholds && n_thresholds != m->n_tags)
+        return wrong_count(m, "thresholds", n_thresholds, err);
     m->tags = at_calloc(m->al, m->n_tags, sizeof *m->tags);
     m->tags_by_en = at_calloc(m->al, m->n_tags, sizeof *m->tags_by_en);
-    if (!m->tags || !m->tags_by_en) return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for the tag names");
+    if (!m->tags || !m->tags_by_en)
+        return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for the tag names");
     for (size_t i = 0; i < m->n_tags; i++) {
-        m->tags[i] = (at_tag_entry){.en = en[i], .zh = "", .zh_verbatim = "",
+        m->tags[i] = (at_tag_entry){.en = en[i],
+                                    .zh = "",
+                                    .zh_verbatim = "",
                                     .threshold = thresholds ? thresholds[i] : FLAT_THRESHOLD};
         m->tags_by_en[i] = (uint32_t)i;
     }
@@ -76,7 +82,10 @@ void at_labels_free(at_model *m)
     at_free(m->al, m->zh_text);
 }
 
-size_t at_model_tags(const at_model *m) { return m->n_tags; }
+size_t at_model_tags(const at_model *m)
+{
+    return m->n_tags;
+}
 
 const char *at_model_tag(const at_model *m, size_t id, const char *lang)
 {
@@ -90,18 +99,27 @@ const char *at_model_tag_verbatim(const at_model *m, size_t id, const char *lang
     return lang && strcmp(lang, "zh") == 0 ? m->tags[id].zh_verbatim : m->tags[id].en;
 }
 
-float at_model_threshold(const at_model *m, size_t id) { return id < m->n_tags ? m->tags[id].threshold : 1.0f; }
-int at_model_tag_deleted(const at_model *m, size_t id) { return id < m->n_tags && m->tags[id].deleted; }
+float at_model_threshold(const at_model *m, size_t id)
+{
+    return id < m->n_tags ? m->tags[id].threshold : 1.0f;
+}
+int at_model_tag_deleted(const at_model *m, size_t id)
+{
+    return id < m->n_tags && m->tags[id].deleted;
+}
 
 long at_model_find_tag(const at_model *m, const char *name)
 {
     size_t low = 0, high = m->n_tags;
     while (low < high) {
         const size_t mid = (low + high) / 2;
-        if (strcmp(m->tags[m->tags_by_en[mid]].en, name) < 0) low = mid + 1;
-        else high = mid;
+        if (strcmp(m->tags[m->tags_by_en[mid]].en, name) < 0)
+            low = mid + 1;
+        else
+            high = mid;
     }
-    if (low < m->n_tags && strcmp(m->tags[m->tags_by_en[low]].en, name) == 0) return m->tags_by_en[low];
+    if (low < m->n_tags && strcmp(m->tags[m->tags_by_en[low]].en, name) == 0)
+        return m->tags_by_en[low];
     for (size_t i = 0; i < m->n_tags; i++) {
         if (strcasecmp(m->tags[i].en, name) == 0) return (long)i;
     }
@@ -115,7 +133,8 @@ static size_t edit_distance(const char *a, const char *b, size_t cap)
     const size_t n = strlen(a), k = strlen(b);
     if (n >= MOST || k >= MOST) return cap;
     size_t row[MOST];
-    for (size_t j = 0; j <= k; j++) row[j] = j;
+    for (size_t j = 0; j <= k; j++)
+        row[j] = j;
     for (size_t i = 1; i <= n; i++) {
         size_t diagonal = row[0];
         row[0] = i;
@@ -133,7 +152,8 @@ size_t at_model_nearest_tags(const at_model *m, const char *name, size_t *ids, s
 {
     enum { CAP = 16 };
     size_t n = 0;
-    for (size_t d = 0; d < CAP && n < count; d++) { // few names, seldom asked: nearest first, by rounds
+    for (size_t d = 0; d < CAP && n < count;
+         d++) { // few names, seldom asked: nearest first, by rounds
         for (size_t i = 0; i < m->n_tags && n < count; i++) {
             if (edit_distance(name, m->tags[i].en, CAP) == d) ids[n++] = i;
         }

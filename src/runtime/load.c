@@ -17,7 +17,8 @@ static const float *keep_vector(loader *l, const at_weight *t)
     at_model *m = l->model;
     if (m->n_vectors == m->cap_vectors) {
         const size_t cap = m->cap_vectors ? 2 * m->cap_vectors : 256;
-        void **grown = at_realloc(m->al, m->vectors, m->cap_vectors * sizeof *grown, cap * sizeof *grown);
+        void **grown = at_realloc(m->al, m->vectors, m->cap_vectors * sizeof *grown,
+                                  cap * sizeof *grown);
         if (!grown) return NULL;
         m->vectors = grown;
         m->cap_vectors = cap;
@@ -38,8 +39,10 @@ static at_status load(loader *l, const at_param *p, const at_weight *t)
     case AT_PARAM_CONV: {
         const size_t n = t->dims[0];
         size_t k = 1;
-        for (int i = 1; i < t->n_dims; i++) k *= t->dims[i];
-        const at_status status = m->net->backend->pack(p->field, t->data, t->type, t->type, n, k, l->pool, m->al, err);
+        for (int i = 1; i < t->n_dims; i++)
+            k *= t->dims[i];
+        const at_status status = m->net->backend->pack(p->field, t->data, t->type, t->type, n, k,
+                                                       l->pool, m->al, err);
         at_weights_drop(m->weights, t);
         return status;
     }
@@ -63,25 +66,30 @@ static void visit(at_params *params, const at_param *p)
     const at_weight *t = at_weights_find(m->weights, p->name);
     const char *path = at_weights_path(m->weights);
     if (!t) {
-        params->status = at_fail(params->err, AT_E_MODEL_DAMAGED, "%s: %s is missing; convert it again", path, p->name);
+        params->status = at_fail(params->err, AT_E_MODEL_DAMAGED,
+                                 "%s: %s is missing; convert it again", path, p->name);
         return;
     }
     uint64_t dims[4];
     const int n = at_param_stored(p, dims);
     if (t->n_dims != n || memcmp(t->dims, dims, sizeof *dims * (size_t)n) != 0) {
         char found[96], expected[96];
-        params->status = at_fail(params->err, AT_E_MODEL_DAMAGED, "%s: %s is %s, expected %s; convert it again", path,
-                                 p->name, at_shape_text(found, sizeof found, t->dims, t->n_dims),
+        params->status = at_fail(params->err, AT_E_MODEL_DAMAGED,
+                                 "%s: %s is %s, expected %s; convert it again", path, p->name,
+                                 at_shape_text(found, sizeof found, t->dims, t->n_dims),
                                  at_shape_text(expected, sizeof expected, dims, n));
         return;
     }
-    const bool stored = p->kind == AT_PARAM_MATRIX || p->kind == AT_PARAM_CONV || p->kind == AT_PARAM_ROWS;
+    const bool stored = p->kind == AT_PARAM_MATRIX || p->kind == AT_PARAM_CONV ||
+                        p->kind == AT_PARAM_ROWS;
     if (t->type != AT_F32 && !(stored && (t->type == AT_F16 || t->type == AT_BF16))) {
-        params->status = at_fail(params->err, AT_E_MODEL_UNSUPPORTED, "%s: %s has type %s", path, p->name, at_dtype_name(t->type));
+        params->status = at_fail(params->err, AT_E_MODEL_UNSUPPORTED, "%s: %s has type %s", path,
+                                 p->name, at_dtype_name(t->type));
         return;
     }
     uint64_t elements = 1;
-    for (int i = 0; i < n; i++) elements *= dims[i];
+    for (int i = 0; i < n; i++)
+        elements *= dims[i];
     m->parameters += elements;
     if (stored && p->kind == AT_PARAM_MATRIX && !m->precision[0])
         (void)snprintf(m->precision, sizeof m->precision, "%s", at_dtype_name(t->type));

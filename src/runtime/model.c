@@ -17,8 +17,10 @@ static at_status run_constants(at_model *m, int threads, at_error *err)
     at_status status = x.backend->open(&x.device, threads, m->al, err);
     if (status != AT_OK) return status;
     x.arena = (at_arena){.data = at_alloc(m->al, need), .cap = need};
-    if (x.arena.data) type->constants(m->net, &x);
-    else x.status = at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for the labels' queries");
+    if (x.arena.data)
+        type->constants(m->net, &x);
+    else
+        x.status = at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for the labels' queries");
     at_free(m->al, x.arena.data);
     x.backend->close(x.device);
     return x.status;
@@ -33,7 +35,9 @@ static at_status open_weights(at_model *m, const char *path, at_error *err)
     }
     size_t size;
     const void *data = at_builtin_model(&size);
-    if (!size) return at_fail(err, AT_E_MODEL_NOT_FOUND, "no model in the box (built without one); name a file with --model");
+    if (!size)
+        return at_fail(err, AT_E_MODEL_NOT_FOUND,
+                       "no model in the box (built without one); name a file with --model");
     m->builtin = true;
     return at_weights_open_memory(&m->weights, data, size, "the model in the box", m->al, err);
 }
@@ -43,10 +47,15 @@ static at_status open_parts(at_model *m, const char *path, int threads, at_error
     at_status status = open_weights(m, path, err);
     if (status != AT_OK) return status;
     if (strcmp(at_weights_format(m->weights), "gguf") != 0)
-        return at_fail(err, AT_E_MODEL_UNSUPPORTED, "%s: a %s checkpoint, not a model of ours; convert it first: anytag convert %s model.gguf",
-                       path, at_weights_format(m->weights), path);
+        return at_fail(
+            err, AT_E_MODEL_UNSUPPORTED,
+            "%s: a %s checkpoint, not a model of ours; convert it first: anytag convert %s model.gguf",
+            path, at_weights_format(m->weights), path);
     if (at_weights_u64(m->weights, "anytag.version", 0) != 1)
-        return at_fail(err, AT_E_MODEL_UNSUPPORTED, "%s: a GGUF file, but not one of anytag's (no anytag.version 1); convert it first", at_weights_path(m->weights));
+        return at_fail(
+            err, AT_E_MODEL_UNSUPPORTED,
+            "%s: a GGUF file, but not one of anytag's (no anytag.version 1); convert it first",
+            at_weights_path(m->weights));
     at_config config;
     status = at_config_read(&config, m->weights, err);
     if (status == AT_OK) status = at_network_open(&m->net, &config, &at_backend_cpu, m->al, err);
@@ -61,7 +70,8 @@ static at_status open_parts(at_model *m, const char *path, int threads, at_error
     return status;
 }
 
-at_status at_model_open(const char *path, const at_model_options *options, at_model **out, at_error *err)
+at_status at_model_open(const char *path, const at_model_options *options, at_model **out,
+                        at_error *err)
 {
     if (!out) return at_fail(err, AT_E_INVALID_PARAMETER, "at_model_open: model must not be NULL");
     *out = NULL;
@@ -88,22 +98,59 @@ void at_model_close(at_model *m)
     if (!m) return;
     at_network_close(m->net);
     at_labels_free(m);
-    for (size_t i = 0; i < m->n_vectors; i++) at_free(m->al, m->vectors[i]);
+    for (size_t i = 0; i < m->n_vectors; i++)
+        at_free(m->al, m->vectors[i]);
     at_free(m->al, m->vectors);
     at_weights_close(m->weights);
     at_allocator copy = m->own_allocator;
     at_free(m->al ? &copy : NULL, m);
 }
 
-const char *at_model_name(const at_model *m) { return at_weights_str(m->weights, "general.name", ""); }
-const char *at_model_architecture(const at_model *m) { return m->net->config.arch; }
-const char *at_model_precision(const at_model *m) { return m->precision; }
-const char *at_model_licence(const at_model *m) { return at_weights_str(m->weights, "general.license", ""); }
-const char *at_model_description(const at_model *m) { return at_weights_str(m->weights, "general.description", ""); }
-const char *at_model_source_sha256(const at_model *m) { return at_weights_str(m->weights, "anytag.source.sha256", ""); }
-const char *at_model_sha256(const at_model *m) { return at_weights_str(m->weights, "anytag.id", ""); }
-const char *at_model_vocabulary(const at_model *m) { return at_weights_str(m->weights, "anytag.vocabulary", ""); }
-int at_model_image_size(const at_model *m) { return (int)m->net->config.image_size; }
-uint64_t at_model_parameters(const at_model *m) { return m->parameters; }
-uint64_t at_model_bytes(const at_model *m) { return at_weights_bytes(m->weights); }
-int at_model_is_builtin(const at_model *m) { return m->builtin; }
+const char *at_model_name(const at_model *m)
+{
+    return at_weights_str(m->weights, "general.name", "");
+}
+const char *at_model_architecture(const at_model *m)
+{
+    return m->net->config.arch;
+}
+const char *at_model_precision(const at_model *m)
+{
+    return m->precision;
+}
+const char *at_model_licence(const at_model *m)
+{
+    return at_weights_str(m->weights, "general.license", "");
+}
+const char *at_model_description(const at_model *m)
+{
+    return at_weights_str(m->weights, "general.description", "");
+}
+const char *at_model_source_sha256(const at_model *m)
+{
+    return at_weights_str(m->weights, "anytag.source.sha256", "");
+}
+const char *at_model_sha256(const at_model *m)
+{
+    return at_weights_str(m->weights, "anytag.id", "");
+}
+const char *at_model_vocabulary(const at_model *m)
+{
+    return at_weights_str(m->weights, "anytag.vocabulary", "");
+}
+int at_model_image_size(const at_model *m)
+{
+    return (int)m->net->config.image_size;
+}
+uint64_t at_model_parameters(const at_model *m)
+{
+    return m->parameters;
+}
+uint64_t at_model_bytes(const at_model *m)
+{
+    return at_weights_bytes(m->weights);
+}
+int at_model_is_builtin(const at_model *m)
+{
+    return m->builtin;
+}

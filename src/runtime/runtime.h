@@ -9,7 +9,7 @@
 #include "models/network.h"
 
 typedef struct at_tag_entry {
-    const char *en, *zh;       // zh trimmed; "" where there is none
+    const char *en, *zh; // zh trimmed; "" where there is none
     const char *zh_verbatim;
     float threshold;
     bool deleted; // never reported
@@ -48,7 +48,7 @@ struct at_session {
 
 struct at_pixels {
     const at_allocator *al;
-    int size; // px
+    int size;    // px
     float *data; // [S, S, 3], normalised
 };
 
@@ -59,7 +59,7 @@ struct at_tags {
     struct at_tag_hit {
         size_t id;
         float score, threshold;
-    } *hits; // [count]
+    } * hits;      // [count]
     float *scores; // [n_scores], then logits [n_scores]
 };
 

@@ -4,7 +4,8 @@
 #include <string.h>
 
 /* A dry pass tells the arena's size. */
-static at_status plan(at_session *s, size_t batch, at_observe_fn observe, size_t *need, at_error *err)
+static at_status plan(at_session *s, size_t batch, at_observe_fn observe, size_t *need,
+                      at_error *err)
 {
     const at_network *net = s->model->net;
     const size_t side = net->config.image_size;
@@ -26,20 +27,24 @@ static at_status choose_labels(at_session *s, const at_session_options *o, at_er
     if (n == 0) return at_fail(err, AT_E_INVALID_PARAMETER, "only: the list of tags is empty");
     for (size_t i = 0; i < n; i++) {
         if (o->only[i] >= all)
-            return at_fail(err, AT_E_INVALID_PARAMETER, "only: there is no tag %zu, the model has %zu", o->only[i], all);
+            return at_fail(err, AT_E_INVALID_PARAMETER,
+                           "only: there is no tag %zu, the model has %zu", o->only[i], all);
     }
     s->ids = at_calloc(s->model->al, n, sizeof *s->ids);
     if (!s->ids) return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for %zu labels", n);
-    for (size_t i = 0; i < n; i++) s->ids[i] = (int32_t)o->only[i];
+    for (size_t i = 0; i < n; i++)
+        s->ids[i] = (int32_t)o->only[i];
     s->labels = (at_labels){.count = n, .ids = s->ids};
     if (!q->input) return AT_OK;
     s->own_query = at_calloc(s->model->al, 2 * n * width, sizeof(float));
     if (!s->own_query) return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for %zu labels", n);
     for (size_t i = 0; i < n; i++) {
         memcpy(s->own_query + i * width, q->input + o->only[i] * width, width * sizeof(float));
-        memcpy(s->own_query + (n + i) * width, q->query + o->only[i] * width, width * sizeof(float));
+        memcpy(s->own_query + (n + i) * width, q->query + o->only[i] * width,
+               width * sizeof(float));
     }
-    s->labels.queries = (at_label_queries){.count = n, .input = s->own_query, .query = s->own_query + n * width};
+    s->labels.queries = (at_label_queries){
+        .count = n, .input = s->own_query, .query = s->own_query + n * width};
     return AT_OK;
 }
 
@@ -49,24 +54,30 @@ static at_status open_parts(at_session *s, const at_session_options *o, at_error
     const size_t side = m->net->config.image_size;
     at_status status = choose_labels(s, o, err);
     if (status == AT_OK) status = plan(s, s->max_batch, NULL, &s->arena_bytes, err);
-    if (status == AT_OK) status = m->net->backend->open(&s->exec.device, o ? o->threads : 0, m->al, err);
+    if (status == AT_OK)
+        status = m->net->backend->open(&s->exec.device, o ? o->threads : 0, m->al, err);
     if (status != AT_OK) return status;
     s->exec.backend = m->net->backend;
     s->exec.arena = (at_arena){.data = at_alloc(m->al, s->arena_bytes), .cap = s->arena_bytes};
     s->pixels = at_calloc(m->al, s->max_batch * side * side * 3, sizeof(float));
     s->logits = at_calloc(m->al, s->max_batch * s->labels.count, sizeof(float));
     if (!s->exec.arena.data || !s->pixels || !s->logits)
-        return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for batches of %zu images (%zu MB); use a smaller batch",
+        return at_fail(err, AT_E_OUT_OF_MEMORY,
+                       "no memory for batches of %zu images (%zu MB); use a smaller batch",
                        s->max_batch, s->arena_bytes >> 20);
     return AT_OK;
 }
 
-at_status at_session_open(at_model *model, const at_session_options *options, at_session **out, at_error *err)
+at_status at_session_open(at_model *model, const at_session_options *options, at_session **out,
+                          at_error *err)
 {
-    if (!model || !out) return at_fail(err, AT_E_INVALID_PARAMETER, "at_session_open: model and session must not be NULL");
+    if (!model || !out)
+        return at_fail(err, AT_E_INVALID_PARAMETER,
+                       "at_session_open: model and session must not be NULL");
     *out = NULL;
     const int batch = options ? options->max_batch : 0;
-    if (batch < 0 || batch > 1024) return at_fail(err, AT_E_INVALID_PARAMETER, "max_batch: %d is outside 1..1024", batch);
+    if (batch < 0 || batch > 1024)
+        return at_fail(err, AT_E_INVALID_PARAMETER, "max_batch: %d is outside 1..1024", batch);
     at_session *s = at_new(model->al, at_session);
     if (!s) return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for a session");
     s->model = model;
@@ -93,7 +104,10 @@ void at_session_close(at_session *s)
     at_free(al, s);
 }
 
-size_t at_session_arena_bytes(const at_session *s) { return s->arena_bytes; }
+size_t at_session_arena_bytes(const at_session *s)
+{
+    return s->arena_bytes;
+}
 
 /* One pass with an observer on memory of its own, larger: stages are shown whole. */
 typedef struct looker {
@@ -101,11 +115,14 @@ typedef struct looker {
     void *user;
 } looker;
 
-static at_status show(void *user, const char *stage, const float *data, const size_t *dims, int n_dims)
+static at_status show(void *user, const char *stage, const float *data, const size_t *dims,
+                      int n_dims)
 {
     const looker *l = user;
-    const bool one_image = n_dims > 1 && dims[0] == 1 && n_dims == 3; // [1, N, C] is shown as [N, C]
-    return l->stage(l->user, stage, data, one_image ? dims + 1 : dims, one_image ? n_dims - 1 : n_dims);
+    const bool one_image = n_dims > 1 && dims[0] == 1 &&
+                           n_dims == 3; // [1, N, C] is shown as [N, C]
+    return l->stage(l->user, stage, data, one_image ? dims + 1 : dims,
+                    one_image ? n_dims - 1 : n_dims);
 }
 
 /* pixels [3, S, S], as PyTorch has them, of our [S, S, 3] in s->pixels. */
@@ -115,16 +132,20 @@ static at_status show_pixels(at_session *s, const looker *l, at_error *err)
     float *planes = at_alloc(s->model->al, 3 * area * sizeof *planes);
     if (!planes) return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for a stage");
     for (size_t i = 0; i < area; i++) {
-        for (size_t c = 0; c < 3; c++) planes[c * area + i] = s->pixels[3 * i + c];
+        for (size_t c = 0; c < 3; c++)
+            planes[c * area + i] = s->pixels[3 * i + c];
     }
-    const at_status status = l->stage(l->user, "pixels", planes, (const size_t[]){3, side, side}, 3);
+    const at_status status = l->stage(l->user, "pixels", planes, (const size_t[]){3, side, side},
+                                      3);
     at_free(s->model->al, planes);
     return status == AT_OK ? status : at_fail(err, status, "the observer stopped at stage pixels");
 }
 
-at_status at_session_inspect(at_session *s, const at_image *image, at_stage_fn stage, void *user, at_tags **tags, at_error *err)
+at_status at_session_inspect(at_session *s, const at_image *image, at_stage_fn stage, void *user,
+                             at_tags **tags, at_error *err)
 {
-    if (!s || !image || !stage || !tags) return at_fail(err, AT_E_INVALID_PARAMETER, "at_session_inspect: no argument may be NULL");
+    if (!s || !image || !stage || !tags)
+        return at_fail(err, AT_E_INVALID_PARAMETER, "at_session_inspect: no argument may be NULL");
     *tags = NULL;
     looker l = {.stage = stage, .user = user};
     size_t need;
@@ -136,8 +157,10 @@ at_status at_session_inspect(at_session *s, const at_image *image, at_stage_fn s
     s->exec.arena = (at_arena){.data = at_alloc(s->model->al, need), .cap = need};
     s->exec.observe = show;
     s->exec.observe_user = &l;
-    if (!s->exec.arena.data) status = at_fail(err, AT_E_OUT_OF_MEMORY, "no memory to look at every stage");
-    memcpy(s->pixels, pixels->data, (size_t)pixels->size * (size_t)pixels->size * 3 * sizeof(float));
+    if (!s->exec.arena.data)
+        status = at_fail(err, AT_E_OUT_OF_MEMORY, "no memory to look at every stage");
+    memcpy(s->pixels, pixels->data,
+           (size_t)pixels->size * (size_t)pixels->size * 3 * sizeof(float));
     if (status == AT_OK) status = show_pixels(s, &l, err);
     const at_pixels *one = pixels;
     if (status == AT_OK) status = at_session_tag_pixels(s, &one, 1, NULL, tags, err);
@@ -169,13 +192,18 @@ size_t at_session_profile_rows(const at_session *s, at_profile_row *rows, size_t
     for (;;) { // by falling time; there are eight
         int best = -1;
         for (int i = 0; i < AT_OPS_; i++) {
-            if (!used[i] && s->exec.counts[i].calls && (best < 0 || s->exec.counts[i].seconds > s->exec.counts[best].seconds)) best = i;
+            if (!used[i] && s->exec.counts[i].calls &&
+                (best < 0 || s->exec.counts[i].seconds > s->exec.counts[best].seconds))
+                best = i;
         }
         if (best < 0) return n;
         used[best] = true;
         const at_op_count *c = &s->exec.counts[best];
         if (n < count)
-            rows[n] = (at_profile_row){.op = at_op_name((at_op)best), .seconds = c->seconds, .flop = c->flop, .calls = c->calls};
+            rows[n] = (at_profile_row){.op = at_op_name((at_op)best),
+                                       .seconds = c->seconds,
+                                       .flop = c->flop,
+                                       .calls = c->calls};
         n++;
     }
 }

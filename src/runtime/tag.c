@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-at_status at_pixels_prepare(const at_model *model, const at_image *image, at_pixels **out, at_error *err)
+at_status at_pixels_prepare(const at_model *model, const at_image *image, at_pixels **out,
+                            at_error *err)
 {
-    if (!model || !image || !out) return at_fail(err, AT_E_INVALID_PARAMETER, "at_pixels_prepare: no argument may be NULL");
+    if (!model || !image || !out)
+        return at_fail(err, AT_E_INVALID_PARAMETER, "at_pixels_prepare: no argument may be NULL");
     *out = NULL;
     const at_config *c = &model->net->config;
     const size_t side = c->image_size;
@@ -18,7 +20,8 @@ at_status at_pixels_prepare(const at_model *model, const at_image *image, at_pix
     at_status status = AT_OK;
     if (!p || !rgb || !data) status = at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for the pixels");
     if (status == AT_OK)
-        status = at_resize_bilinear(image->rgb, image->width, image->height, rgb, (int)side, (int)side, model->al, err);
+        status = at_resize_bilinear(image->rgb, image->width, image->height, rgb, (int)side,
+                                    (int)side, model->al, err);
     if (status == AT_OK) {
         at_normalise(rgb, side * side, c->mean, c->std, data);
         *p = (at_pixels){.al = model->al, .size = (int)side, .data = data};
@@ -42,10 +45,12 @@ static at_status check_options(const at_tag_options *o, at_error *err)
 {
     if (!o) return AT_OK;
     if (o->threshold_mode < AT_THRESHOLD_OWN || o->threshold_mode > AT_THRESHOLD_NONE)
-        return at_fail(err, AT_E_INVALID_PARAMETER, "threshold_mode: %d is not one of 0..3", o->threshold_mode);
+        return at_fail(err, AT_E_INVALID_PARAMETER, "threshold_mode: %d is not one of 0..3",
+                       o->threshold_mode);
     const float low = o->threshold_mode == AT_THRESHOLD_SHIFT ? -1.0f : 0.0f;
     if (!(o->threshold >= low && o->threshold <= 1.0f))
-        return at_fail(err, AT_E_INVALID_PARAMETER, "threshold: %g is outside %g..1", (double)o->threshold, (double)low);
+        return at_fail(err, AT_E_INVALID_PARAMETER, "threshold: %g is outside %g..1",
+                       (double)o->threshold, (double)low);
     if (o->top < 0) return at_fail(err, AT_E_INVALID_PARAMETER, "top: %d is below 0", o->top);
     return AT_OK;
 }
@@ -69,7 +74,8 @@ static int by_score(const void *a, const void *b)
     return (x->id > y->id) - (x->id < y->id);
 }
 
-static at_status choose(const at_session *s, const float *logits, const at_tag_options *o, at_tags **out, at_error *err)
+static at_status choose(const at_session *s, const float *logits, const at_tag_options *o,
+                        at_tags **out, at_error *err)
 {
     const at_model *m = s->model;
     const size_t n = s->labels.count;
@@ -90,7 +96,8 @@ static at_status choose(const at_session *s, const float *logits, const at_tag_o
         t->scores[i] = score;
         // > as official, not >=: ten tags have threshold 1.0 and are so switched off
         if (score > threshold && !m->tags[id].deleted)
-            t->hits[t->count++] = (struct at_tag_hit){.id = id, .score = score, .threshold = threshold};
+            t->hits[t->count++] = (struct at_tag_hit){
+                .id = id, .score = score, .threshold = threshold};
     }
     qsort(t->hits, t->count, sizeof *t->hits, by_score);
     if (o && o->top && t->count > (size_t)o->top) t->count = (size_t)o->top;
@@ -99,16 +106,19 @@ static at_status choose(const at_session *s, const float *logits, const at_tag_o
 }
 
 /* At most max_batch pixels, all there. Any failure is of all of them. */
-static at_status run_batch(at_session *s, const at_pixels *const *pixels, size_t count, at_error *err)
+static at_status run_batch(at_session *s, const at_pixels *const *pixels, size_t count,
+                           at_error *err)
 {
     const at_network *net = s->model->net;
     const size_t side = net->config.image_size, floats = side * side * 3;
-    for (size_t i = 0; i < count; i++) memcpy(s->pixels + i * floats, pixels[i]->data, floats * sizeof(float));
+    for (size_t i = 0; i < count; i++)
+        memcpy(s->pixels + i * floats, pixels[i]->data, floats * sizeof(float));
     at_exec *x = &s->exec;
     x->status = AT_OK;
     x->err = err;
     at_arena_rewind(&x->arena, 0);
-    net->type->forward(net, x, at_tensor_of(s->pixels, 4, (const size_t[]){count, side, side, 3}), &s->labels, s->logits);
+    net->type->forward(net, x, at_tensor_of(s->pixels, 4, (const size_t[]){count, side, side, 3}),
+                       &s->labels, s->logits);
     x->err = NULL;
     return x->status;
 }
@@ -118,11 +128,13 @@ at_status at_session_tag_pixels(at_session *s, const at_pixels *const *pixels, s
 {
     at_status worst = AT_OK;
     const size_t n_labels = s->labels.count;
-    for (size_t i = 0; i < count; i++) tags[i] = NULL;
+    for (size_t i = 0; i < count; i++)
+        tags[i] = NULL;
     at_status status = check_options(o, errs);
     for (size_t i = 0; i < count && status == AT_OK; i++) {
         if (!pixels[i] || (size_t)pixels[i]->size != s->model->net->config.image_size)
-            status = at_fail(errs ? &errs[i] : NULL, AT_E_INVALID_PARAMETER, "pixels %zu were prepared for another model", i);
+            status = at_fail(errs ? &errs[i] : NULL, AT_E_INVALID_PARAMETER,
+                             "pixels %zu were prepared for another model", i);
     }
     if (status != AT_OK) return status;
     for (size_t first = 0; first < count; first += s->max_batch) {
@@ -130,7 +142,9 @@ at_status at_session_tag_pixels(at_session *s, const at_pixels *const *pixels, s
         at_error e = {0};
         status = run_batch(s, pixels + first, n, &e);
         for (size_t i = 0; i < n; i++) {
-            const at_status one = status != AT_OK ? status : choose(s, s->logits + i * n_labels, o, &tags[first + i], &e);
+            const at_status one = status != AT_OK ? status
+                                                  : choose(s, s->logits + i * n_labels, o,
+                                                           &tags[first + i], &e);
             if (one == AT_OK) continue;
             worst = one;
             if (errs) errs[first + i] = e;
@@ -142,7 +156,8 @@ at_status at_session_tag_pixels(at_session *s, const at_pixels *const *pixels, s
 at_status at_session_tag_batch(at_session *s, const at_image *const *images, size_t count,
                                const at_tag_options *o, at_tags **tags, at_error *errs)
 {
-    if (!s || !images || !tags) return at_fail(errs, AT_E_INVALID_PARAMETER, "at_session_tag_batch: no array may be NULL");
+    if (!s || !images || !tags)
+        return at_fail(errs, AT_E_INVALID_PARAMETER, "at_session_tag_batch: no array may be NULL");
     const at_status wrong = check_options(o, errs);
     if (wrong != AT_OK) return wrong;
     at_status worst = AT_OK;
@@ -151,14 +166,17 @@ at_status at_session_tag_batch(at_session *s, const at_image *const *images, siz
     size_t *which = at_calloc(s->model->al, step, sizeof *which);
     at_tags **got = at_calloc(s->model->al, step, sizeof *got);
     at_error *why = at_calloc(s->model->al, step, sizeof *why);
-    if (!ready || !which || !got || !why) worst = at_fail(errs, AT_E_OUT_OF_MEMORY, "no memory for a batch");
+    if (!ready || !which || !got || !why)
+        worst = at_fail(errs, AT_E_OUT_OF_MEMORY, "no memory for a batch");
     const bool go = worst == AT_OK;
-    for (size_t i = 0; i < count; i++) tags[i] = NULL;
+    for (size_t i = 0; i < count; i++)
+        tags[i] = NULL;
     for (size_t i = 0; go && i < count;) {
         size_t n = 0;
         for (; i < count && n < step; i++) {
             at_pixels *p = NULL;
-            const at_status status = at_pixels_prepare(s->model, images[i], &p, errs ? &errs[i] : NULL);
+            const at_status status = at_pixels_prepare(s->model, images[i], &p,
+                                                       errs ? &errs[i] : NULL);
             if (status != AT_OK) {
                 worst = status;
                 continue;
@@ -181,9 +199,12 @@ at_status at_session_tag_batch(at_session *s, const at_image *const *images, siz
     return worst == AT_OK || !go ? worst : AT_E_PARTIAL;
 }
 
-at_status at_session_tag(at_session *s, const at_image *image, const at_tag_options *o, at_tags **tags, at_error *err)
+at_status at_session_tag(at_session *s, const at_image *image, const at_tag_options *o,
+                         at_tags **tags, at_error *err)
 {
-    if (!s || !image || !tags) return at_fail(err, AT_E_INVALID_PARAMETER, "at_session_tag: session, image and tags must not be NULL");
+    if (!s || !image || !tags)
+        return at_fail(err, AT_E_INVALID_PARAMETER,
+                       "at_session_tag: session, image and tags must not be NULL");
     *tags = NULL;
     at_pixels *pixels = NULL;
     at_status status = at_pixels_prepare(s->model, image, &pixels, err);
@@ -193,14 +214,38 @@ at_status at_session_tag(at_session *s, const at_image *image, const at_tag_opti
     return status;
 }
 
-size_t at_tags_count(const at_tags *t) { return t->count; }
-size_t at_tags_id(const at_tags *t, size_t i) { return t->hits[i].id; }
-const char *at_tags_name(const at_tags *t, size_t i, const char *lang) { return at_model_tag(t->model, t->hits[i].id, lang); }
-float at_tags_score(const at_tags *t, size_t i) { return t->hits[i].score; }
-float at_tags_threshold(const at_tags *t, size_t i) { return t->hits[i].threshold; }
-size_t at_tags_scores_count(const at_tags *t) { return t->n_scores; }
-const float *at_tags_scores(const at_tags *t) { return t->scores; }
-const float *at_tags_logits(const at_tags *t) { return t->scores + t->n_scores; }
+size_t at_tags_count(const at_tags *t)
+{
+    return t->count;
+}
+size_t at_tags_id(const at_tags *t, size_t i)
+{
+    return t->hits[i].id;
+}
+const char *at_tags_name(const at_tags *t, size_t i, const char *lang)
+{
+    return at_model_tag(t->model, t->hits[i].id, lang);
+}
+float at_tags_score(const at_tags *t, size_t i)
+{
+    return t->hits[i].score;
+}
+float at_tags_threshold(const at_tags *t, size_t i)
+{
+    return t->hits[i].threshold;
+}
+size_t at_tags_scores_count(const at_tags *t)
+{
+    return t->n_scores;
+}
+const float *at_tags_scores(const at_tags *t)
+{
+    return t->scores;
+}
+const float *at_tags_logits(const at_tags *t)
+{
+    return t->scores + t->n_scores;
+}
 
 void at_tags_free(at_tags *t)
 {

@@ -9,12 +9,14 @@ typedef struct at_wordpiece at_wordpiece;
 
 /* `vocab`: one token an id, borrowed until closing; "[UNK]", "[CLS]", "[SEP]" and "[PAD]" must be
  * among them, tokens in square brackets that BERT or the added list name are special. */
-at_status at_wordpiece_open(at_wordpiece **out, const char *const *vocab, size_t n, const at_allocator *al, at_error *err);
+at_status at_wordpiece_open(at_wordpiece **out, const char *const *vocab, size_t n,
+                            const at_allocator *al, at_error *err);
 void at_wordpiece_close(at_wordpiece *w);
 
 /* Ids of `text` (UTF-8, `len` bytes) without [CLS] and [SEP]; *n of them, taken with at_alloc, freed
  * by the caller. AT_E_INVALID_TEXT: not UTF-8. */
-at_status at_wordpiece_encode(const at_wordpiece *w, const char *text, size_t len, int32_t **ids, size_t *n, at_error *err);
+at_status at_wordpiece_encode(const at_wordpiece *w, const char *text, size_t len, int32_t **ids,
+                              size_t *n, at_error *err);
 /* Text of ids without special tokens, with the official clean-up of blanks before marks. */
 void at_wordpiece_decode(const at_wordpiece *w, const int32_t *ids, size_t n, at_buf *out);
 

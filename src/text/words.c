@@ -23,8 +23,9 @@ static void flush(splitter *s)
 
 static bool is_ideograph(int32_t c)
 {
-    static const int32_t ranges[][2] = {{0x4E00, 0x9FFF},   {0x3400, 0x4DBF},   {0x20000, 0x2A6DF}, {0x2A700, 0x2B73F},
-                                        {0x2B740, 0x2B81F}, {0x2B820, 0x2CEAF}, {0xF900, 0xFAFF},   {0x2F800, 0x2FA1F}};
+    static const int32_t ranges[][2] = {{0x4E00, 0x9FFF},   {0x3400, 0x4DBF},   {0x20000, 0x2A6DF},
+                                        {0x2A700, 0x2B73F}, {0x2B740, 0x2B81F}, {0x2B820, 0x2CEAF},
+                                        {0xF900, 0xFAFF},   {0x2F800, 0x2FA1F}};
     for (size_t i = 0; i < AT_COUNT(ranges); i++) {
         if (c >= ranges[i][0] && c <= ranges[i][1]) return true;
     }
@@ -33,7 +34,9 @@ static bool is_ideograph(int32_t c)
 
 static bool is_punctuation(int32_t c, utf8proc_category_t k)
 {
-    if (c < 128) return (c >= 33 && c <= 47) || (c >= 58 && c <= 64) || (c >= 91 && c <= 96) || (c >= 123 && c <= 126);
+    if (c < 128)
+        return (c >= 33 && c <= 47) || (c >= 58 && c <= 64) || (c >= 91 && c <= 96) ||
+               (c >= 123 && c <= 126);
     return k >= UTF8PROC_CATEGORY_PC && k <= UTF8PROC_CATEGORY_PO;
 }
 
@@ -62,8 +65,9 @@ static bool cased(int32_t c)
 static bool case_ignorable(int32_t c)
 {
     const utf8proc_category_t k = utf8proc_category(c);
-    return k == UTF8PROC_CATEGORY_MN || k == UTF8PROC_CATEGORY_ME || k == UTF8PROC_CATEGORY_CF || k == UTF8PROC_CATEGORY_LM ||
-           k == UTF8PROC_CATEGORY_SK || c == '\'' || c == '.' || c == ':' || c == 0xB7 || c == 0x2019;
+    return k == UTF8PROC_CATEGORY_MN || k == UTF8PROC_CATEGORY_ME || k == UTF8PROC_CATEGORY_CF ||
+           k == UTF8PROC_CATEGORY_LM || k == UTF8PROC_CATEGORY_SK || c == '\'' || c == '.' ||
+           c == ':' || c == 0xB7 || c == 0x2019;
 }
 
 /* Capital sigma at `at` ends its word: it becomes the final form, as in Python's str.lower(). */
@@ -72,7 +76,8 @@ static bool sigma_is_final(const char *text, size_t len, size_t at, size_t size)
     utf8proc_int32_t c;
     bool before = false;
     for (size_t i = at; i > 0;) {
-        do i--;
+        do
+            i--;
         while (i > 0 && ((unsigned char)text[i] & 0xc0) == 0x80);
         (void)utf8proc_iterate((const utf8proc_uint8_t *)text + i, (utf8proc_ssize_t)(at - i), &c);
         if (case_ignorable(c)) continue;
@@ -81,7 +86,8 @@ static bool sigma_is_final(const char *text, size_t len, size_t at, size_t size)
     }
     if (!before) return false;
     for (size_t i = at + size; i < len;) {
-        const utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text + i, (utf8proc_ssize_t)(len - i), &c);
+        const utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text + i,
+                                                    (utf8proc_ssize_t)(len - i), &c);
         if (n <= 0) return true;
         i += (size_t)n;
         if (!case_ignorable(c)) return !cased(c);
@@ -97,19 +103,21 @@ static void put_wide(splitter *s, const char *text, size_t len, size_t at, size_
         return;
     }
     // controls, formats, private use, unassigned; the replacement character
-    if (c == 0xFFFD || k == UTF8PROC_CATEGORY_CC || k == UTF8PROC_CATEGORY_CF || k == UTF8PROC_CATEGORY_CO ||
-        k == UTF8PROC_CATEGORY_CS || k == UTF8PROC_CATEGORY_CN)
+    if (c == 0xFFFD || k == UTF8PROC_CATEGORY_CC || k == UTF8PROC_CATEGORY_CF ||
+        k == UTF8PROC_CATEGORY_CO || k == UTF8PROC_CATEGORY_CS || k == UTF8PROC_CATEGORY_CN)
         return;
     const bool alone = is_ideograph(c);
     if (alone) flush(s);
     c = c == 0x3A3 && sigma_is_final(text, len, at, size) ? 0x3C2 : utf8proc_tolower(c);
     utf8proc_int32_t parts[32];
     const utf8proc_ssize_t n = utf8proc_decompose_char(c, parts, 32, UTF8PROC_DECOMPOSE, NULL);
-    for (utf8proc_ssize_t i = 0; i < n && i < 32; i++) put(s, parts[i]);
+    for (utf8proc_ssize_t i = 0; i < n && i < 32; i++)
+        put(s, parts[i]);
     if (alone) flush(s);
 }
 
-at_status at_words_split(const char *text, size_t len, const at_words_sink *sink, const at_allocator *al, at_error *err)
+at_status at_words_split(const char *text, size_t len, const at_words_sink *sink,
+                         const at_allocator *al, at_error *err)
 {
     splitter s = {.sink = sink};
     at_buf_init(&s.word, al, (size_t)1 << 30);
@@ -117,7 +125,9 @@ at_status at_words_split(const char *text, size_t len, const at_words_sink *sink
     for (size_t i = 0; i < len && status == AT_OK;) {
         const unsigned char c = (unsigned char)text[i];
         if (c < 128) {
-            const size_t special = c == '[' && sink->special_at ? sink->special_at(sink->user, text + i, len - i) : 0;
+            const size_t special = c == '[' && sink->special_at
+                                       ? sink->special_at(sink->user, text + i, len - i)
+                                       : 0;
             if (special) {
                 flush(&s);
                 sink->special(sink->user, text + i, special);
@@ -125,8 +135,10 @@ at_status at_words_split(const char *text, size_t len, const at_words_sink *sink
                 continue;
             }
             i++;
-            if (c == ' ' || c == '\t' || c == '\n' || c == '\r') flush(&s);
-            else if (c < 32 || c == 127) continue;
+            if (c == ' ' || c == '\t' || c == '\n' || c == '\r')
+                flush(&s);
+            else if (c < 32 || c == 127)
+                continue;
             else if (is_punctuation(c, UTF8PROC_CATEGORY_CN)) {
                 flush(&s);
                 sink->word(sink->user, text + i - 1, 1, 1);
@@ -137,7 +149,8 @@ at_status at_words_split(const char *text, size_t len, const at_words_sink *sink
             continue;
         }
         utf8proc_int32_t wide;
-        const utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text + i, (utf8proc_ssize_t)(len - i), &wide);
+        const utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text + i,
+                                                    (utf8proc_ssize_t)(len - i), &wide);
         if (n <= 0) {
             status = at_fail(err, AT_E_INVALID_TEXT, "the text is not UTF-8 (byte %zu)", i);
             break;
@@ -146,7 +159,8 @@ at_status at_words_split(const char *text, size_t len, const at_words_sink *sink
         i += (size_t)n;
     }
     if (status == AT_OK) flush(&s);
-    if (status == AT_OK && s.word.status != AT_OK) status = at_fail(err, s.word.status, "no memory for a word");
+    if (status == AT_OK && s.word.status != AT_OK)
+        status = at_fail(err, s.word.status, "no memory for a word");
     at_buf_reset(&s.word);
     return status;
 }

@@ -14,6 +14,7 @@ typedef struct at_words_sink {
 } at_words_sink;
 
 /* AT_E_INVALID_TEXT names the byte that is not UTF-8. */
-at_status at_words_split(const char *text, size_t len, const at_words_sink *sink, const at_allocator *al, at_error *err);
+at_status at_words_split(const char *text, size_t len, const at_words_sink *sink,
+                         const at_allocator *al, at_error *err);
 
 #endif

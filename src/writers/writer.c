@@ -27,8 +27,14 @@ struct at_writer {
     char started[32];
 };
 
-static bool chinese(const at_writer *w) { return w->o.lang && strcmp(w->o.lang, "zh") == 0; }
-static bool both(const at_writer *w) { return w->o.lang && strchr(w->o.lang, ','); }
+static bool chinese(const at_writer *w)
+{
+    return w->o.lang && strcmp(w->o.lang, "zh") == 0;
+}
+static bool both(const at_writer *w)
+{
+    return w->o.lang && strchr(w->o.lang, ',');
+}
 
 /* Six significant digits; a comma of the host's locale becomes a point. */
 static void number(at_buf *b, double v)
@@ -46,7 +52,8 @@ static bool is_utf8(const char *s)
     const size_t n = strlen(s);
     for (size_t i = 0; i < n;) {
         utf8proc_int32_t c;
-        const utf8proc_ssize_t k = utf8proc_iterate((const utf8proc_uint8_t *)s + i, (utf8proc_ssize_t)(n - i), &c);
+        const utf8proc_ssize_t k = utf8proc_iterate((const utf8proc_uint8_t *)s + i,
+                                                    (utf8proc_ssize_t)(n - i), &c);
         if (k <= 0) return false;
         i += (size_t)k;
     }
@@ -60,14 +67,21 @@ static void quoted(at_buf *b, const char *s)
     at_buf_char(b, '"');
     for (size_t i = 0; i < n;) {
         utf8proc_int32_t c;
-        const utf8proc_ssize_t k = utf8proc_iterate((const utf8proc_uint8_t *)s + i, (utf8proc_ssize_t)(n - i), &c);
-        if (k <= 0) at_buf_str(b, "\xef\xbf\xbd"), i++;
+        const utf8proc_ssize_t k = utf8proc_iterate((const utf8proc_uint8_t *)s + i,
+                                                    (utf8proc_ssize_t)(n - i), &c);
+        if (k <= 0)
+            at_buf_str(b, "\xef\xbf\xbd"), i++;
         else {
-            if (c == '"' || c == '\\') at_buf_fmt(b, "\\%c", (char)c);
-            else if (c == '\n') at_buf_str(b, "\\n");
-            else if (c == '\t') at_buf_str(b, "\\t");
-            else if (c < 32) at_buf_fmt(b, "\\u%04x", (unsigned)c);
-            else at_buf_add(b, s + i, (size_t)k);
+            if (c == '"' || c == '\\')
+                at_buf_fmt(b, "\\%c", (char)c);
+            else if (c == '\n')
+                at_buf_str(b, "\\n");
+            else if (c == '\t')
+                at_buf_str(b, "\\t");
+            else if (c < 32)
+                at_buf_fmt(b, "\\u%04x", (unsigned)c);
+            else
+                at_buf_add(b, s + i, (size_t)k);
             i += (size_t)k;
         }
     }
@@ -79,7 +93,8 @@ static void base64(at_buf *b, const void *data, size_t n)
     static const char set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const unsigned char *d = data;
     for (size_t i = 0; i < n; i += 3) {
-        const unsigned v = (unsigned)d[i] << 16 | (i + 1 < n ? (unsigned)d[i + 1] << 8 : 0) | (i + 2 < n ? d[i + 2] : 0);
+        const unsigned v = (unsigned)d[i] << 16 | (i + 1 < n ? (unsigned)d[i + 1] << 8 : 0) |
+                           (i + 2 < n ? d[i + 2] : 0);
         at_buf_char(b, set[v >> 18]);
         at_buf_char(b, set[v >> 12 & 63]);
         at_buf_char(b, i + 1 < n ? set[v >> 6 & 63] : '=');
@@ -103,9 +118,12 @@ static void json_source(at_buf *b, const at_record *r)
         }
     }
     if (r->image)
-        at_buf_fmt(b, ",\"sha256\":\"%s\",\"bytes\":%llu,\"format\":\"%s\",\"width\":%d,\"height\":%d,\"exif_orientation\":%d", at_image_sha256(r->image),
-                   (unsigned long long)at_image_bytes(r->image), at_image_format(r->image), at_image_width(r->image), at_image_height(r->image),
-                   at_image_orientation(r->image));
+        at_buf_fmt(
+            b,
+            ",\"sha256\":\"%s\",\"bytes\":%llu,\"format\":\"%s\",\"width\":%d,\"height\":%d,\"exif_orientation\":%d",
+            at_image_sha256(r->image), (unsigned long long)at_image_bytes(r->image),
+            at_image_format(r->image), at_image_width(r->image), at_image_height(r->image),
+            at_image_orientation(r->image));
     at_buf_char(b, '}');
 }
 
@@ -121,7 +139,8 @@ static void json_record(at_writer *w, const at_record *r)
     }
     at_buf_str(b, ",\"model\":[{\"task\":\"tag\",\"name\":");
     quoted(b, at_model_name(r->model));
-    at_buf_fmt(b, ",\"sha256\":\"%s\",\"precision\":\"%s\",\"vocabulary\":\"%s\"}],\"tags\":[", at_model_sha256(r->model), at_model_precision(r->model),
+    at_buf_fmt(b, ",\"sha256\":\"%s\",\"precision\":\"%s\",\"vocabulary\":\"%s\"}],\"tags\":[",
+               at_model_sha256(r->model), at_model_precision(r->model),
                at_model_vocabulary(r->model));
     for (size_t i = 0; i < at_tags_count(r->tags); i++) {
         at_buf_fmt(b, "%s{\"id\":%zu,\"name\":", i ? "," : "", at_tags_id(r->tags, i));
@@ -163,8 +182,10 @@ static void jsonl_add(at_writer *w, const at_record *r)
 }
 static void json_begin(at_writer *w)
 {
-    at_buf_fmt(&w->out, "{\"schema\":\"anytag.run/1\",\"version\":\"%s\",\"started\":\"%s\",\"options\":%s,\"results\":[", at_version(), w->started,
-               w->o.options_json ? w->o.options_json : "{}");
+    at_buf_fmt(
+        &w->out,
+        "{\"schema\":\"anytag.run/1\",\"version\":\"%s\",\"started\":\"%s\",\"options\":%s,\"results\":[",
+        at_version(), w->started, w->o.options_json ? w->o.options_json : "{}");
 }
 static void json_add(at_writer *w, const at_record *r)
 {
@@ -173,7 +194,8 @@ static void json_add(at_writer *w, const at_record *r)
 }
 static void json_end(at_writer *w)
 {
-    at_buf_fmt(&w->out, "\n],\"summary\":{\"ok\":%zu,\"failed\":%zu,\"skipped\":0}}\n", w->ok, w->failed);
+    at_buf_fmt(&w->out, "\n],\"summary\":{\"ok\":%zu,\"failed\":%zu,\"skipped\":0}}\n", w->ok,
+               w->failed);
 }
 
 /* --- text ---------------------------------------------------------------------------------------------- */
@@ -181,11 +203,16 @@ static void json_end(at_writer *w)
 static void path_text(at_buf *b, const char *path, bool raw)
 {
     for (const char *c = path; *c; c++) {
-        if (raw || ((unsigned char)*c >= 32 && *c != '\\' && *c != 127)) at_buf_char(b, *c);
-        else if (*c == '\n') at_buf_str(b, "\\n");
-        else if (*c == '\t') at_buf_str(b, "\\t");
-        else if (*c == '\\') at_buf_str(b, "\\\\");
-        else at_buf_fmt(b, "\\x%02X", (unsigned char)*c);
+        if (raw || ((unsigned char)*c >= 32 && *c != '\\' && *c != 127))
+            at_buf_char(b, *c);
+        else if (*c == '\n')
+            at_buf_str(b, "\\n");
+        else if (*c == '\t')
+            at_buf_str(b, "\\t");
+        else if (*c == '\\')
+            at_buf_str(b, "\\\\");
+        else
+            at_buf_fmt(b, "\\x%02X", (unsigned char)*c);
     }
 }
 
@@ -193,15 +220,19 @@ static size_t columns(const char *s)
 {
     size_t n = 0;
     utf8proc_int32_t c;
-    for (utf8proc_ssize_t k; *s && (k = utf8proc_iterate((const utf8proc_uint8_t *)s, -1, &c)) > 0; s += k) n += (size_t)utf8proc_charwidth(c);
+    for (utf8proc_ssize_t k; *s && (k = utf8proc_iterate((const utf8proc_uint8_t *)s, -1, &c)) > 0;
+         s += k)
+        n += (size_t)utf8proc_charwidth(c);
     return n;
 }
 
 static void names(const at_writer *w, const at_tags *t, size_t i, char *out, size_t cap)
 {
     const char *en = at_tags_name(t, i, "en"), *zh = at_tags_name(t, i, "zh");
-    if (both(w)) (void)snprintf(out, cap, "%s %s", en, zh);
-    else (void)snprintf(out, cap, "%s", chinese(w) && *zh ? zh : en);
+    if (both(w))
+        (void)snprintf(out, cap, "%s %s", en, zh);
+    else
+        (void)snprintf(out, cap, "%s", chinese(w) && *zh ? zh : en);
 }
 
 static void text_screen(at_writer *w, const at_record *r)
@@ -216,17 +247,23 @@ static void text_screen(at_writer *w, const at_record *r)
     }
     at_buf_str(b, w->o.color ? "\033[1m" : "");
     path_text(b, r->path ? r->path : r->name, false);
-    at_buf_fmt(b, "%s  %dx%d\n", w->o.color ? "\033[0m" : "", at_image_width(r->image), at_image_height(r->image));
+    at_buf_fmt(b, "%s  %dx%d\n", w->o.color ? "\033[0m" : "", at_image_width(r->image),
+               at_image_height(r->image));
     const int room = w->o.terminal_width - (int)widest - 12, bar = room > 20 ? 20 : room;
     for (size_t i = 0; i < n; i++) {
         names(w, r->tags, i, name, sizeof name);
-        at_buf_fmt(b, "  %s%*s %.2f  ", name, (int)(widest - columns(name)), "", (double)at_tags_score(r->tags, i));
-        const int eighths = w->o.unicode && bar > 0 ? (int)(at_tags_score(r->tags, i) * (float)(8 * bar) + 0.5f) : 0;
-        for (int k = 0; k < eighths / 8; k++) at_buf_str(b, "\xe2\x96\x88");
+        at_buf_fmt(b, "  %s%*s %.2f  ", name, (int)(widest - columns(name)), "",
+                   (double)at_tags_score(r->tags, i));
+        const int eighths = w->o.unicode && bar > 0
+                                ? (int)(at_tags_score(r->tags, i) * (float)(8 * bar) + 0.5f)
+                                : 0;
+        for (int k = 0; k < eighths / 8; k++)
+            at_buf_str(b, "\xe2\x96\x88");
         if (eighths % 8) at_buf_fmt(b, "\xe2\x96%c", (char)(0x90 - eighths % 8));
         at_buf_char(b, '\n');
     }
-    at_buf_fmt(b, "%zu tag%s \xc2\xb7 %s %s \xc2\xb7 %.2f s\n", n, n == 1 ? "" : "s", at_model_name(r->model), at_model_precision(r->model), r->total_ms / 1e3);
+    at_buf_fmt(b, "%zu tag%s \xc2\xb7 %s %s \xc2\xb7 %.2f s\n", n, n == 1 ? "" : "s",
+               at_model_name(r->model), at_model_precision(r->model), r->total_ms / 1e3);
 }
 
 static void text_add(at_writer *w, const at_record *r)
@@ -255,7 +292,8 @@ static void official_line(at_writer *w, const at_record *r, const char *lang)
     for (size_t id = 0; id < at_model_tags(r->model); id++) {
         for (size_t i = 0; i < at_tags_count(r->tags); i++) {
             if (at_tags_id(r->tags, i) != id) continue;
-            at_buf_fmt(&w->out, "%s%s", first ? "" : " | ", at_model_tag_verbatim(r->model, id, lang));
+            at_buf_fmt(&w->out, "%s%s", first ? "" : " | ",
+                       at_model_tag_verbatim(r->model, id, lang));
             first = false;
         }
     }
@@ -283,7 +321,11 @@ static void cell(at_writer *w, const char *s)
     }
     if (quotes) at_buf_char(b, '"');
 }
-static void csv_begin(at_writer *w) { at_buf_fmt(&w->out, "%spath,tag_id,tag,tag_zh,score,threshold\r\n", w->o.bom ? "\xef\xbb\xbf" : ""); }
+static void csv_begin(at_writer *w)
+{
+    at_buf_fmt(&w->out, "%spath,tag_id,tag,tag_zh,score,threshold\r\n",
+               w->o.bom ? "\xef\xbb\xbf" : "");
+}
 static void csv_add(at_writer *w, const at_record *r)
 {
     for (size_t i = 0; !r->error && i < at_tags_count(r->tags); i++) {
@@ -299,13 +341,17 @@ static void csv_add(at_writer *w, const at_record *r)
         at_buf_str(&w->out, "\r\n");
     }
 }
-static void wide_begin(at_writer *w) { at_buf_fmt(&w->out, "%spath,tags,scores,caption\r\n", w->o.bom ? "\xef\xbb\xbf" : ""); }
+static void wide_begin(at_writer *w)
+{
+    at_buf_fmt(&w->out, "%spath,tags,scores,caption\r\n", w->o.bom ? "\xef\xbb\xbf" : "");
+}
 static void wide_add(at_writer *w, const at_record *r)
 {
     if (r->error) return;
     cell(w, r->path ? r->path : r->name);
     at_buf_char(&w->out, ',');
-    for (size_t i = 0; i < at_tags_count(r->tags); i++) at_buf_fmt(&w->out, "%s%s", i ? ";" : "", at_tags_name(r->tags, i, "en"));
+    for (size_t i = 0; i < at_tags_count(r->tags); i++)
+        at_buf_fmt(&w->out, "%s%s", i ? ";" : "", at_tags_name(r->tags, i, "en"));
     at_buf_char(&w->out, ',');
     for (size_t i = 0; i < at_tags_count(r->tags); i++) {
         if (i) at_buf_char(&w->out, ';');
@@ -319,23 +365,26 @@ static void wide_add(at_writer *w, const at_record *r)
 static void escaped(at_buf *b, const char *s)
 {
     for (; *s; s++) {
-        if (strchr("<>&\"'", *s)) at_buf_fmt(b, "&#%d;", *s);
-        else at_buf_char(b, *s);
+        if (strchr("<>&\"'", *s))
+            at_buf_fmt(b, "&#%d;", *s);
+        else
+            at_buf_char(b, *s);
     }
 }
 static void html_begin(at_writer *w)
 {
-    at_buf_str(&w->out,
-               "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>anytag</title><style>"
-               ":root{color-scheme:light dark;--line:#8884;--bar:#3b82f6}body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:76rem;padding:0 1rem}"
-               "h1{font-size:1.4rem;margin:0}header{display:flex;gap:1rem;align-items:baseline;flex-wrap:wrap;margin-bottom:1.2rem}input{font:inherit;padding:.3rem .6rem;"
-               "margin-left:auto;border:1px solid var(--line);border-radius:.5rem}main{display:grid;grid-template-columns:repeat(auto-fill,minmax(18rem,1fr));gap:1.2rem;align-items:start}"
-               "article{border:1px solid var(--line);border-radius:.8rem;overflow:hidden}img{width:100%;height:13rem;object-fit:cover;display:block;background:#8882}"
-               "h2{font-size:.95rem;margin:.6rem .8rem .3rem;overflow-wrap:anywhere}ul{list-style:none;margin:0 .8rem .8rem;padding:0}"
-               "li{display:grid;grid-template-columns:1fr auto;gap:0 .6rem;padding:.12rem 0}li i{grid-column:1/3;height:3px;border-radius:2px;background:var(--bar)}"
-               "li span{opacity:.65;margin-left:.4rem}.failed p{margin:.2rem .8rem .8rem;color:#dc2626}</style><header><h1>anytag</h1>"
-               "<input type=\"search\" placeholder=\"filter by tag or name\" oninput=\"for(const a of document.querySelectorAll('article'))"
-               "a.hidden=!a.textContent.toLowerCase().includes(this.value.toLowerCase())\"></header><main>\n");
+    at_buf_str(
+        &w->out,
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>anytag</title><style>"
+        ":root{color-scheme:light dark;--line:#8884;--bar:#3b82f6}body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:76rem;padding:0 1rem}"
+        "h1{font-size:1.4rem;margin:0}header{display:flex;gap:1rem;align-items:baseline;flex-wrap:wrap;margin-bottom:1.2rem}input{font:inherit;padding:.3rem .6rem;"
+        "margin-left:auto;border:1px solid var(--line);border-radius:.5rem}main{display:grid;grid-template-columns:repeat(auto-fill,minmax(18rem,1fr));gap:1.2rem;align-items:start}"
+        "article{border:1px solid var(--line);border-radius:.8rem;overflow:hidden}img{width:100%;height:13rem;object-fit:cover;display:block;background:#8882}"
+        "h2{font-size:.95rem;margin:.6rem .8rem .3rem;overflow-wrap:anywhere}ul{list-style:none;margin:0 .8rem .8rem;padding:0}"
+        "li{display:grid;grid-template-columns:1fr auto;gap:0 .6rem;padding:.12rem 0}li i{grid-column:1/3;height:3px;border-radius:2px;background:var(--bar)}"
+        "li span{opacity:.65;margin-left:.4rem}.failed p{margin:.2rem .8rem .8rem;color:#dc2626}</style><header><h1>anytag</h1>"
+        "<input type=\"search\" placeholder=\"filter by tag or name\" oninput=\"for(const a of document.querySelectorAll('article'))"
+        "a.hidden=!a.textContent.toLowerCase().includes(this.value.toLowerCase())\"></header><main>\n");
 }
 static void html_add(at_writer *w, const at_record *r)
 {
@@ -364,13 +413,15 @@ static void html_add(at_writer *w, const at_record *r)
         escaped(b, at_tags_name(r->tags, i, "en"));
         at_buf_str(b, "<span>");
         escaped(b, at_tags_name(r->tags, i, "zh"));
-        at_buf_fmt(b, "</span></b>%.2f<i style=\"width:%d%%\"></i></li>", (double)at_tags_score(r->tags, i), (int)(at_tags_score(r->tags, i) * 100));
+        at_buf_fmt(b, "</span></b>%.2f<i style=\"width:%d%%\"></i></li>",
+                   (double)at_tags_score(r->tags, i), (int)(at_tags_score(r->tags, i) * 100));
     }
     at_buf_str(b, "</ul></article>\n");
 }
 static void html_end(at_writer *w)
 {
-    at_buf_fmt(&w->out, "</main><footer><p>%zu pictures, %zu failed, %s</p></footer></html>\n", w->ok, w->failed, w->started);
+    at_buf_fmt(&w->out, "</main><footer><p>%zu pictures, %zu failed, %s</p></footer></html>\n",
+               w->ok, w->failed, w->started);
 }
 
 /* --- the table ------------------------------------------------------------------------------------------- */
@@ -387,28 +438,37 @@ static const at_format formats[] = {
 
 const char *const *at_writer_formats(void)
 {
-    static const char *const list[] = {"text", "json", "jsonl", "csv", "csv-wide", "official", "html", NULL};
+    static const char *const list[] = {"text",     "json",     "jsonl", "csv",
+                                       "csv-wide", "official", "html",  NULL};
     return list;
 }
 
 static at_status flush(at_writer *w, at_error *err)
 {
     at_status status = w->out.status;
-    if (status != AT_OK) (void)at_fail(err, status, "no memory for the result");
-    else if (w->out.len) status = w->write(w->user, w->out.data, w->out.len, err);
+    if (status != AT_OK)
+        (void)at_fail(err, status, "no memory for the result");
+    else if (w->out.len)
+        status = w->write(w->user, w->out.data, w->out.len, err);
     at_buf_clear(&w->out);
     return status;
 }
 
-at_status at_writer_open(const char *format, const at_writer_options *options, at_write_fn write, void *user, at_writer **out, at_error *err)
+at_status at_writer_open(const char *format, const at_writer_options *options, at_write_fn write,
+                         void *user, at_writer **out, at_error *err)
 {
-    if (!format || !write || !out) return at_fail(err, AT_E_INVALID_PARAMETER, "at_writer_open: format, write and writer must not be NULL");
+    if (!format || !write || !out)
+        return at_fail(err, AT_E_INVALID_PARAMETER,
+                       "at_writer_open: format, write and writer must not be NULL");
     *out = NULL;
     const at_format *f = NULL;
     for (size_t i = 0; i < AT_COUNT(formats); i++) {
         if (strcmp(formats[i].name, format) == 0) f = &formats[i];
     }
-    if (!f) return at_fail(err, AT_E_INVALID_PARAMETER, "--format: \"%s\" is none of text, json, jsonl, csv, csv-wide, official, html", format);
+    if (!f)
+        return at_fail(
+            err, AT_E_INVALID_PARAMETER,
+            "--format: \"%s\" is none of text, json, jsonl, csv, csv-wide, official, html", format);
     at_writer *w = at_new(NULL, at_writer);
     if (!w) return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for a writer");
     if (options) w->o = *options;
@@ -418,7 +478,8 @@ at_status at_writer_open(const char *format, const at_writer_options *options, a
     at_buf_init(&w->out, NULL, (size_t)1 << 30);
     const time_t now = time(NULL);
     struct tm utc;
-    if (gmtime_r(&now, &utc)) (void)strftime(w->started, sizeof w->started, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    if (gmtime_r(&now, &utc))
+        (void)strftime(w->started, sizeof w->started, "%Y-%m-%dT%H:%M:%SZ", &utc);
     if (f->begin) f->begin(w);
     *out = w;
     return AT_OK;
@@ -427,8 +488,10 @@ at_status at_writer_open(const char *format, const at_writer_options *options, a
 at_status at_writer_add(at_writer *w, const at_record *r, at_error *err)
 {
     w->format->add(w, r);
-    if (r->error) w->failed++;
-    else w->ok++;
+    if (r->error)
+        w->failed++;
+    else
+        w->ok++;
     return flush(w, err);
 }
 

@@ -17,7 +17,8 @@ static void errors_name_codes_and_exits(void **state)
 {
     (void)state;
     at_error err = {0};
-    assert_int_equal(at_fail(&err, AT_E_IMAGE_TOO_LARGE, "%s: %d MP", "a.tif", 412), AT_E_IMAGE_TOO_LARGE);
+    assert_int_equal(at_fail(&err, AT_E_IMAGE_TOO_LARGE, "%s: %d MP", "a.tif", 412),
+                     AT_E_IMAGE_TOO_LARGE);
     assert_string_equal(err.text, "a.tif: 412 MP");
     assert_string_equal(at_status_code(err.status), "image-too-large");
     assert_int_equal(at_status_exit_code(AT_E_MODEL_DAMAGED), 3);
@@ -106,8 +107,10 @@ static void a_pool_runs_each_chunk_once(void **state)
             at_pool_run(pool, n, count, &c);
             if (n == 0) continue;
             int total = 0;
-            for (size_t i = 0; i < n; i++) total += c.seen[i];
-            for (size_t i = 0; i < n; i++) c.seen[i] = 0;
+            for (size_t i = 0; i < n; i++)
+                total += c.seen[i];
+            for (size_t i = 0; i < n; i++)
+                c.seen[i] = 0;
             assert_int_equal(total, n);
         }
         assert_true(c.workers >= 0);

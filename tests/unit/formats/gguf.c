@@ -38,7 +38,8 @@ static void what_is_written_comes_back(void **state)
     memcpy(both, h, sizeof h);
     memcpy(both + 8, h, sizeof h);
     at_gguf_data(g, both, sizeof both); // a piece over the edge of two tensors
-    at_gguf_patch_str(g, "k.sha", "123456789012345678901234567890123456789012345678901234567890abcd");
+    at_gguf_patch_str(g, "k.sha",
+                      "123456789012345678901234567890123456789012345678901234567890abcd");
     assert_int_not_equal(access(path, F_OK), 0); // PATH.part until it is whole
     if (at_gguf_finish(g, &err) != AT_OK) fail_msg("%s", err.text);
     assert_int_not_equal(access("test_gguf.tmp.gguf.part", F_OK), 0);
@@ -49,7 +50,8 @@ static void what_is_written_comes_back(void **state)
     assert_string_equal(at_weights_format(w), "gguf");
     assert_string_equal(at_weights_path(w), path);
     assert_string_equal(at_weights_str(w, "general.architecture", ""), "ram_lite");
-    assert_string_equal(at_weights_str(w, "k.sha", ""), "123456789012345678901234567890123456789012345678901234567890abcd");
+    assert_string_equal(at_weights_str(w, "k.sha", ""),
+                        "123456789012345678901234567890123456789012345678901234567890abcd");
     assert_string_equal(at_weights_str(w, "k.u", "other kind"), "other kind");
     assert_int_equal(at_weights_u64(w, "k.u", 0), 4585);
     assert_int_equal(at_weights_u64(w, "absent", 9), 9);
@@ -72,11 +74,13 @@ static void what_is_written_comes_back(void **state)
     assert_true(n == 3 && u[0] == 7 && u[1] == 0 && u[2] == 0xffffffffu);
     assert_int_equal(at_weights_count(w), 4);
     const at_weight *t = at_weights_find(w, "a");
-    assert_true(t && t == at_weights_at(w, 0) && t->type == AT_F32 && t->n_dims == 2 && t->dims[0] == 2 && t->dims[1] == 3);
+    assert_true(t && t == at_weights_at(w, 0) && t->type == AT_F32 && t->n_dims == 2 &&
+                t->dims[0] == 2 && t->dims[1] == 3);
     assert_int_equal(t->offset % 32, 0);
     assert_memory_equal(t->data, a, sizeof a);
     t = at_weights_find(w, "empty");
-    assert_true(t && t->bytes == 0 && t->n_dims == 4 && t->dims[0] == 3 && t->dims[1] == 0 && t->dims[3] == 2);
+    assert_true(t && t->bytes == 0 && t->n_dims == 4 && t->dims[0] == 3 && t->dims[1] == 0 &&
+                t->dims[3] == 2);
     t = at_weights_find(w, "h");
     assert_true(t->type == AT_F16 && t->bytes == sizeof h && t->offset % 32 == 0);
     assert_memory_equal(t->data, h, sizeof h);
@@ -96,7 +100,8 @@ static void a_writer_that_is_misused_leaves_nothing(void **state)
     (void)state;
     at_error err = {0};
     at_gguf_writer *g;
-    static const char longest[] = "a234567890123456789012345678901234567890123456789012345678901234"; // 64
+    static const char longest[] =
+        "a234567890123456789012345678901234567890123456789012345678901234"; // 64
     const struct {
         const char *name;
         size_t bytes; // of the 32 that the tensor has
@@ -135,9 +140,11 @@ static void make(bytes *b)
     gguf_tensor(b, "t1", 2, (uint64_t[]){3, 2}, 0, 0);
     gguf_tensor(b, "t2", 1, (uint64_t[]){5}, 1, 32);
     put_pad(b, 32);
-    for (int i = 0; i < 24; i++) put_le(b, (uint64_t)i, 1);
+    for (int i = 0; i < 24; i++)
+        put_le(b, (uint64_t)i, 1);
     put_pad(b, 32);
-    for (int i = 0; i < 10; i++) put_le(b, (uint64_t)i, 1);
+    for (int i = 0; i < 10; i++)
+        put_le(b, (uint64_t)i, 1);
 }
 
 static void every_prefix_and_every_flip_is_harmless(void **state)
@@ -178,7 +185,8 @@ static void absurd_headers_are_refused(void **state)
     };
     for (size_t i = 0; i < AT_COUNT(heads); i++) {
         gguf_head(&b, heads[i].version, heads[i].tensors, heads[i].keys);
-        for (int k = 0; k < 64; k++) put_le(&b, 0, 1);
+        for (int k = 0; k < 64; k++)
+            put_le(&b, 0, 1);
         expect_refused(&b, heads[i].status, heads[i].part);
         drop(&b);
     }
@@ -211,7 +219,8 @@ static void absurd_keys_are_refused(void **state)
     expect_refused(&b, AT_E_MODEL_DAMAGED, "k");
     drop(&b);
     static const uint32_t elements[] = {0, 4, 8, 9, 12, 99};
-    for (size_t i = 0; i < AT_COUNT(elements); i++) { // arrays of 2^61 elements, of arrays, of nothing known
+    for (size_t i = 0; i < AT_COUNT(elements);
+         i++) { // arrays of 2^61 elements, of arrays, of nothing known
         one_key(&b, 9);
         put_le(&b, elements[i], 4);
         put_le(&b, 1ull << 61, 8);
@@ -224,14 +233,17 @@ static void absurd_keys_are_refused(void **state)
     gguf_key_u32(&b, "same", 2);
     expect_refused(&b, AT_E_MODEL_DAMAGED, "same");
     drop(&b);
-    for (uint32_t alignment = 0; alignment < 32; alignment += 12) { // 0, 12, 24: the last is a good one
+    for (uint32_t alignment = 0; alignment < 32;
+         alignment += 12) { // 0, 12, 24: the last is a good one
         gguf_head(&b, 3, 1, 1);
         gguf_key_u32(&b, "general.alignment", alignment);
         gguf_tensor(&b, "t", 1, (uint64_t[]){1}, 0, 0);
         put_pad(&b, alignment == 24 ? 24 : 8);
         put_le(&b, 0, 4);
-        if (alignment == 24) expect_good(&b);
-        else expect_refused(&b, AT_E_MODEL_DAMAGED, "alignment");
+        if (alignment == 24)
+            expect_good(&b);
+        else
+            expect_refused(&b, AT_E_MODEL_DAMAGED, "alignment");
         drop(&b);
     }
 }
@@ -247,13 +259,18 @@ static void absurd_tensors_are_refused(void **state)
         at_status status;
         const char *part;
     } cases[] = {
-        {1, {1ull << 62}, 0, 0, AT_E_MODEL_DAMAGED, "t"},                              // bytes overflow
-        {4, {1u << 31, 1u << 31, 1u << 31, 1u << 31}, 0, 0, AT_E_MODEL_DAMAGED, "t"},  // elements overflow
-        {2, {1ull << 32, 1ull << 32}, 24, 0, AT_E_MODEL_DAMAGED, "t"},                 // product 2^64 = 0
-        {2, {0, 1ull << 40}, 0, 0, AT_OK, ""},                                         // nothing, however said
-        {1, {9}, 0, 0, AT_E_MODEL_DAMAGED, "36 bytes"},                                // one element too many
-        {1, {1}, 0, 32, AT_E_MODEL_DAMAGED, "t"},                                      // behind the end
-        {1, {1}, 0, UINT64_MAX - 31, AT_E_MODEL_DAMAGED, "t"},                         // offset wraps
+        {1, {1ull << 62}, 0, 0, AT_E_MODEL_DAMAGED, "t"}, // bytes overflow
+        {4,
+         {1u << 31, 1u << 31, 1u << 31, 1u << 31},
+         0,
+         0,
+         AT_E_MODEL_DAMAGED,
+         "t"},                                                         // elements overflow
+        {2, {1ull << 32, 1ull << 32}, 24, 0, AT_E_MODEL_DAMAGED, "t"}, // product 2^64 = 0
+        {2, {0, 1ull << 40}, 0, 0, AT_OK, ""},                         // nothing, however said
+        {1, {9}, 0, 0, AT_E_MODEL_DAMAGED, "36 bytes"},                // one element too many
+        {1, {1}, 0, 32, AT_E_MODEL_DAMAGED, "t"},                      // behind the end
+        {1, {1}, 0, UINT64_MAX - 31, AT_E_MODEL_DAMAGED, "t"},         // offset wraps
         {1, {1}, 0, 4, AT_E_MODEL_DAMAGED, "aligned"},
         {1, {32}, 8, 0, AT_E_MODEL_UNSUPPORTED, "q8_0"},
         {1, {32}, 1000, 0, AT_E_MODEL_UNSUPPORTED, "1000"},
@@ -265,9 +282,12 @@ static void absurd_tensors_are_refused(void **state)
         gguf_head(&b, 3, 1, 0);
         gguf_tensor(&b, "t", cases[i].n_dims, cases[i].dims, cases[i].type, cases[i].offset);
         put_pad(&b, 32);
-        for (int k = 0; k < 32; k++) put_le(&b, 1, 1);
-        if (cases[i].status == AT_OK) expect_good(&b);
-        else expect_refused(&b, cases[i].status, cases[i].part);
+        for (int k = 0; k < 32; k++)
+            put_le(&b, 1, 1);
+        if (cases[i].status == AT_OK)
+            expect_good(&b);
+        else
+            expect_refused(&b, cases[i].status, cases[i].part);
         drop(&b);
     }
     bytes b = {0};
@@ -281,14 +301,16 @@ static void absurd_tensors_are_refused(void **state)
     gguf_tensor(&b, "twin", 1, (uint64_t[]){1}, 0, 0);
     gguf_tensor(&b, "twin", 1, (uint64_t[]){1}, 0, 32);
     put_pad(&b, 32);
-    for (int k = 0; k < 64; k++) put_le(&b, 1, 1);
+    for (int k = 0; k < 64; k++)
+        put_le(&b, 1, 1);
     expect_refused(&b, AT_E_MODEL_DAMAGED, "twin");
     drop(&b);
     gguf_head(&b, 3, 2, 0);
     gguf_tensor(&b, "one", 1, (uint64_t[]){9}, 0, 0);
     gguf_tensor(&b, "two", 1, (uint64_t[]){1}, 0, 32);
     put_pad(&b, 32);
-    for (int k = 0; k < 64; k++) put_le(&b, 1, 1);
+    for (int k = 0; k < 64; k++)
+        put_le(&b, 1, 1);
     expect_refused(&b, AT_E_MODEL_DAMAGED, "overlap");
     drop(&b);
 }

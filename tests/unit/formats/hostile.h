@@ -17,7 +17,8 @@ static inline uint64_t walk(const at_weights *w)
     for (size_t i = 0; i < at_weights_count(w); i++) {
         const at_weight *t = at_weights_at(w, i);
         const uint8_t *p = t->data;
-        for (uint64_t k = 0; k < t->bytes; k++) sum += p[k];
+        for (uint64_t k = 0; k < t->bytes; k++)
+            sum += p[k];
         sum += strlen(t->name);
         assert_true(at_weights_find(w, t->name) == t);
     }
@@ -27,11 +28,14 @@ static inline uint64_t walk(const at_weights *w)
         sum += strlen(m->key) + strlen(m->type_name);
         if (m->type == AT_META_STRING) assert_int_equal(strlen(m->v.string.data), m->v.string.len);
         const char *const *s = at_weights_strings(w, m->key, &n);
-        for (size_t k = 0; s && k < n; k++) sum += strlen(s[k]);
+        for (size_t k = 0; s && k < n; k++)
+            sum += strlen(s[k]);
         const float *f = at_weights_floats(w, m->key, &n);
-        for (size_t k = 0; f && k < n; k++) sum += f[k] != f[k];
+        for (size_t k = 0; f && k < n; k++)
+            sum += f[k] != f[k];
         const uint64_t *u = at_weights_ints(w, m->key, &n);
-        for (size_t k = 0; u && k < n; k++) sum += u[k];
+        for (size_t k = 0; u && k < n; k++)
+            sum += u[k];
     }
     return sum;
 }
@@ -50,8 +54,10 @@ static inline at_status open_bytes(at_weights **w, const void *data, size_t size
         assert_int_equal(err->status, status);
         assert_true(strncmp(err->text, "x: ", 3) == 0);
         assert_null(strchr(err->text, '\n'));
-        for (const char *c = err->text; *c; c++) assert_true((unsigned char)*c >= ' ');
-        assert_true(status == AT_E_MODEL_DAMAGED || status == AT_E_MODEL_UNSUPPORTED || status == AT_E_UNSAFE_PICKLE);
+        for (const char *c = err->text; *c; c++)
+            assert_true((unsigned char)*c >= ' ');
+        assert_true(status == AT_E_MODEL_DAMAGED || status == AT_E_MODEL_UNSUPPORTED ||
+                    status == AT_E_UNSAFE_PICKLE);
     } else {
         (void)walk(*w);
         at_weights_close(*w);
@@ -67,7 +73,8 @@ static inline void expect_refused(const bytes *b, at_status status, const char *
     at_error err;
     const at_status found = open_bytes(&w, b->data, b->len, &err);
     if (found != status || !strstr(err.text, part))
-        fail_msg("wanted status %d and \"%s\", found %d and \"%s\"", (int)status, part, (int)found, err.text);
+        fail_msg("wanted status %d and \"%s\", found %d and \"%s\"", (int)status, part, (int)found,
+                 err.text);
 }
 
 static inline void expect_good(const bytes *b)
@@ -83,7 +90,8 @@ static inline void expect_no_prefix(const bytes *b, size_t spare)
     for (size_t n = 0; n + spare < b->len; n++) {
         at_weights *w = NULL;
         at_error err;
-        if (open_bytes(&w, b->data, n, &err) == AT_OK) fail_msg("%zu of %zu bytes were taken for a whole file", n, b->len);
+        if (open_bytes(&w, b->data, n, &err) == AT_OK)
+            fail_msg("%zu of %zu bytes were taken for a whole file", n, b->len);
     }
 }
 

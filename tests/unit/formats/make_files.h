@@ -24,12 +24,17 @@ static inline void put(bytes *b, const void *data, size_t n)
 }
 static inline void put_le(bytes *b, uint64_t v, int n)
 {
-    for (int i = 0; i < n; i++) put(b, &(uint8_t){(uint8_t)(i < 8 ? v >> (8 * i) : 0)}, 1);
+    for (int i = 0; i < n; i++)
+        put(b, &(uint8_t){(uint8_t)(i < 8 ? v >> (8 * i) : 0)}, 1);
 }
-static inline void put_text(bytes *b, const char *text) { put(b, text, strlen(text)); }
+static inline void put_text(bytes *b, const char *text)
+{
+    put(b, text, strlen(text));
+}
 static inline void put_pad(bytes *b, size_t step)
 {
-    while (b->len % step) put(b, "", 1);
+    while (b->len % step)
+        put(b, "", 1);
 }
 static inline void drop(bytes *b)
 {
@@ -64,19 +69,27 @@ static inline void gguf_key_str(bytes *b, const char *key, const char *v)
     gguf_text(b, v);
 }
 /* dims as in the file: fastest first */
-static inline void gguf_tensor(bytes *b, const char *name, int n_dims, const uint64_t *dims, uint32_t type, uint64_t offset)
+static inline void gguf_tensor(bytes *b, const char *name, int n_dims, const uint64_t *dims,
+                               uint32_t type, uint64_t offset)
 {
     gguf_text(b, name);
     put_le(b, (uint64_t)n_dims, 4);
-    for (int i = 0; i < n_dims; i++) put_le(b, dims[i], 8);
+    for (int i = 0; i < n_dims; i++)
+        put_le(b, dims[i], 8);
     put_le(b, type, 4);
     put_le(b, offset, 8);
 }
 
 /* --- pickle, protocol 2, as torch.save writes it --------------------------------------------------- */
 
-static inline void pk_op(bytes *b, const char *ops) { put_text(b, ops); }
-static inline void pk_proto(bytes *b) { put(b, "\x80\x02", 2); }
+static inline void pk_op(bytes *b, const char *ops)
+{
+    put_text(b, ops);
+}
+static inline void pk_proto(bytes *b)
+{
+    put(b, "\x80\x02", 2);
+}
 static inline void pk_str(bytes *b, const char *text)
 {
     put_text(b, "X");
@@ -104,7 +117,8 @@ static inline void pk_global(bytes *b, const char *module, const char *name)
 static inline void pk_ints(bytes *b, int n, const int64_t *v)
 {
     put_text(b, "(");
-    for (int i = 0; i < n; i++) pk_long(b, v[i]);
+    for (int i = 0; i < n; i++)
+        pk_long(b, v[i]);
     put_text(b, "t");
 }
 /* ('storage', torch.<type>, key, 'cpu', numel) and BINPERSID */
@@ -118,8 +132,8 @@ static inline void pk_storage(bytes *b, const char *type, const char *key, int64
     pk_long(b, numel);
     pk_op(b, "tQ");
 }
-static inline void pk_tensor(bytes *b, const char *type, const char *key, int64_t numel, int64_t offset, int n,
-                             const int64_t *size, const int64_t *stride)
+static inline void pk_tensor(bytes *b, const char *type, const char *key, int64_t numel,
+                             int64_t offset, int n, const int64_t *size, const int64_t *stride)
 {
     pk_global(b, "torch._utils", "_rebuild_tensor_v2");
     pk_op(b, "(");
@@ -159,7 +173,8 @@ static inline void zip_add(zip_file *z, const char *name, const void *data, size
     put_text(&z->out, name);
     put_text(&z->out, "FB");
     put_le(&z->out, pad, 2);
-    for (size_t i = 0; i < pad; i++) put_text(&z->out, "Z");
+    for (size_t i = 0; i < pad; i++)
+        put_text(&z->out, "Z");
     put(&z->out, data, size);
     put(&z->out, "PK\7\10", 4); // data descriptor
     put_le(&z->out, 0, 4);

@@ -51,7 +51,8 @@ static void check_state(const bytes *b, const char *prefix)
 {
     at_weights *w;
     at_error err = {0};
-    if (at_weights_open_memory(&w, b->data, b->len, "x", NULL, &err) != AT_OK) fail_msg("%s", err.text);
+    if (at_weights_open_memory(&w, b->data, b->len, "x", NULL, &err) != AT_OK)
+        fail_msg("%s", err.text);
     (void)walk(w);
     assert_string_equal(at_weights_format(w), "pth");
     assert_int_equal(at_weights_count(w), 5);
@@ -64,7 +65,8 @@ static void check_state(const bytes *b, const char *prefix)
         assert_non_null(t[i]);
     }
     const float six[] = {1, 2, 3, 4, 5, 6}, turned[] = {1, 3, 5, 2, 4, 6};
-    assert_true(t[0]->type == AT_F32 && t[0]->n_dims == 2 && t[0]->dims[0] == 2 && t[0]->dims[1] == 3);
+    assert_true(t[0]->type == AT_F32 && t[0]->n_dims == 2 && t[0]->dims[0] == 2 &&
+                t[0]->dims[1] == 3);
     assert_memory_equal(t[0]->data, six, sizeof six);
     assert_true((const uint8_t *)t[0]->data == b->data + t[0]->offset); // in place
     assert_true(t[1]->type == AT_F16 && t[1]->bytes == 8 && t[1]->n_dims == 1);
@@ -204,9 +206,18 @@ static void a_pickle_that_calls_is_refused(void **state)
     (void)state;
     static const struct {
         const char *module, *name;
-    } calls[] = {{"os", "system"}, {"posix", "system"}, {"builtins", "eval"}, {"__builtin__", "exec"}, {"builtins", "getattr"},
-                 {"subprocess", "Popen"}, {"torch", "load"}, {"torch.hub", "load"}, {"numpy", "load"}, {"collectionsx", "OrderedDict"},
-                 {"torch.storage", "_load_from_bytes"}, {"runpy", "_run_code"}};
+    } calls[] = {{"os", "system"},
+                 {"posix", "system"},
+                 {"builtins", "eval"},
+                 {"__builtin__", "exec"},
+                 {"builtins", "getattr"},
+                 {"subprocess", "Popen"},
+                 {"torch", "load"},
+                 {"torch.hub", "load"},
+                 {"numpy", "load"},
+                 {"collectionsx", "OrderedDict"},
+                 {"torch.storage", "_load_from_bytes"},
+                 {"runpy", "_run_code"}};
     for (size_t i = 0; i < AT_COUNT(calls); i++) {
         char wanted[80];
         (void)snprintf(wanted, sizeof wanted, "%s.%s", calls[i].module, calls[i].name);
@@ -278,8 +289,10 @@ static void absurd_pickles_are_refused(void **state)
     expect_pickle(&p, AT_E_MODEL_UNSUPPORTED, "without tensors");
 
     pk_proto(&p); // lists a hundred thousand deep
-    for (int i = 0; i < 100000; i++) pk_op(&p, "](");
-    for (int i = 0; i < 100000; i++) pk_op(&p, "e");
+    for (int i = 0; i < 100000; i++)
+        pk_op(&p, "](");
+    for (int i = 0; i < 100000; i++)
+        pk_op(&p, "e");
     pk_op(&p, ".");
     expect_pickle(&p, AT_E_MODEL_DAMAGED, "nested");
     pk_proto(&p); // a list that holds itself
@@ -295,7 +308,8 @@ static void absurd_pickles_are_refused(void **state)
     expect_pickle(&p, AT_E_MODEL_DAMAGED, "no end");
     pk_proto(&p); // a value a byte, two million of them
     pk_op(&p, "(");
-    for (int i = 0; i < 2000000; i++) pk_op(&p, "N");
+    for (int i = 0; i < 2000000; i++)
+        pk_op(&p, "N");
     pk_op(&p, "t.");
     expect_pickle(&p, AT_E_MODEL_DAMAGED, "more than 256 MiB");
 }
@@ -315,7 +329,15 @@ static void absurd_tensors_are_refused(void **state)
         {"FloatStorage", "0", 6, 0, 1, {7}, {1}, AT_E_MODEL_DAMAGED, "reaches past"},
         {"FloatStorage", "0", 6, 1, 1, {6}, {1}, AT_E_MODEL_DAMAGED, "reaches past"},
         {"FloatStorage", "0", 6, 0, 2, {2, 3}, {4, 1}, AT_E_MODEL_DAMAGED, "reaches past"},
-        {"FloatStorage", "0", 7, 0, 1, {6}, {1}, AT_E_MODEL_DAMAGED, "reaches past"}, // more than the member has
+        {"FloatStorage",
+         "0",
+         7,
+         0,
+         1,
+         {6},
+         {1},
+         AT_E_MODEL_DAMAGED,
+         "reaches past"}, // more than the member has
         {"DoubleStorage", "0", 6, 0, 1, {1}, {1}, AT_E_MODEL_DAMAGED, "reaches past"},
         {"FloatStorage", "0", 6, 0, 2, {big, big}, {1, 1}, AT_E_MODEL_DAMAGED, "reaches past"},
         {"FloatStorage", "0", 6, 0, 2, {3, 2}, {big, big}, AT_E_MODEL_DAMAGED, "reaches past"},
@@ -325,8 +347,24 @@ static void absurd_tensors_are_refused(void **state)
         {"FloatStorage", "0", -6, 0, 1, {1}, {1}, AT_E_MODEL_DAMAGED, "known form"},
         {"FloatStorage", "0", 6, 0, 1, {-1}, {1}, AT_E_MODEL_DAMAGED, "known form"},
         {"FloatStorage", "0", 6, 5, 1, {6}, {-1}, AT_E_MODEL_DAMAGED, "known form"},
-        {"FloatStorage", "0", 6, 0, 9, {1, 1, 1, 1, 1, 1, 1, 1, 1}, {1, 1, 1, 1, 1, 1, 1, 1, 1}, AT_E_MODEL_DAMAGED, "known form"},
-        {"FloatStorage", "0", 6, 0, 1, {1 << 30}, {0}, AT_E_MODEL_UNSUPPORTED, "contiguous"}, // one float, 4 GiB of it
+        {"FloatStorage",
+         "0",
+         6,
+         0,
+         9,
+         {1, 1, 1, 1, 1, 1, 1, 1, 1},
+         {1, 1, 1, 1, 1, 1, 1, 1, 1},
+         AT_E_MODEL_DAMAGED,
+         "known form"},
+        {"FloatStorage",
+         "0",
+         6,
+         0,
+         1,
+         {1 << 30},
+         {0},
+         AT_E_MODEL_UNSUPPORTED,
+         "contiguous"}, // one float, 4 GiB of it
         {"FloatStorage", "2", 6, 0, 1, {6}, {1}, AT_E_MODEL_DAMAGED, "not in the archive"},
         {"FloatStorage", "../version", 6, 0, 1, {6}, {1}, AT_E_MODEL_DAMAGED, "not in the archive"},
         {"QInt8Storage", "0", 6, 0, 1, {6}, {1}, AT_E_MODEL_UNSUPPORTED, "without tensors"},
@@ -336,7 +374,8 @@ static void absurd_tensors_are_refused(void **state)
         pk_proto(&p);
         pk_op(&p, "}");
         pk_str(&p, "w");
-        pk_tensor(&p, cases[i].type, cases[i].key, cases[i].numel, cases[i].offset, cases[i].n, cases[i].size, cases[i].stride);
+        pk_tensor(&p, cases[i].type, cases[i].key, cases[i].numel, cases[i].offset, cases[i].n,
+                  cases[i].size, cases[i].stride);
         pk_op(&p, "s.");
         expect_pickle(&p, cases[i].status, cases[i].part);
     }
@@ -363,7 +402,8 @@ static size_t find(const bytes *b, const char *what, size_t len, int n)
 
 static void set_le(bytes *b, size_t at, uint64_t v, int n)
 {
-    for (int i = 0; i < n; i++) b->data[at + (size_t)i] = (uint8_t)(v >> (8 * i));
+    for (int i = 0; i < n; i++)
+        b->data[at + (size_t)i] = (uint8_t)(v >> (8 * i));
 }
 
 static void archives_that_lie_are_refused(void **state)
@@ -399,7 +439,8 @@ static void archives_that_lie_are_refused(void **state)
         state_dict(&p);
         pk_op(&p, ".");
         bytes b = archive(&p, 0, 0);
-        set_le(&b, find(&b, lies[i].where, strlen(lies[i].where), lies[i].nth) + lies[i].at, lies[i].value, lies[i].bytes);
+        set_le(&b, find(&b, lies[i].where, strlen(lies[i].where), lies[i].nth) + lies[i].at,
+               lies[i].value, lies[i].bytes);
         expect_refused(&b, lies[i].status, lies[i].part);
         drop(&b);
     }
@@ -410,7 +451,8 @@ static void archives_that_lie_are_refused(void **state)
     } pairs[] = {{"r/data.pkl", "r/data.pkl", AT_E_MODEL_DAMAGED, "twice"},
                  {"r/data.pkl", "s/data.pkl", AT_E_MODEL_DAMAGED, "two pickles"},
                  {"r/data.pkl", "r/constants.pkl", AT_E_MODEL_UNSUPPORTED, "TorchScript"},
-                 {"word/document.xml", "word/styles.xml", AT_E_MODEL_UNSUPPORTED, "not a PyTorch checkpoint"}};
+                 {"word/document.xml", "word/styles.xml", AT_E_MODEL_UNSUPPORTED,
+                  "not a PyTorch checkpoint"}};
     for (size_t i = 0; i < AT_COUNT(pairs); i++) {
         zip_file z = {0};
         zip_add(&z, pairs[i].one, "N.", 2);
@@ -429,7 +471,8 @@ static void other_files_are_named(void **state)
         at_status status;
         const char *part;
     } cases[] = {{"", AT_E_MODEL_DAMAGED, "empty"},
-                 {"version https://git-lfs.github.com/spec/v1\n", AT_E_MODEL_UNSUPPORTED, "Git LFS"},
+                 {"version https://git-lfs.github.com/spec/v1\n", AT_E_MODEL_UNSUPPORTED,
+                  "Git LFS"},
                  {"<!DOCTYPE html>", AT_E_MODEL_UNSUPPORTED, "web page"},
                  {"\x80\x04N.", AT_E_MODEL_UNSUPPORTED, "bare pickle"},
                  {"GIF89a", AT_E_MODEL_UNSUPPORTED, "neither"}};

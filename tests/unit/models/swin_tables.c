@@ -63,9 +63,11 @@ static void bias_index_is_query_minus_key(void **state)
 {
     (void)state;
     float table[529];
-    for (int i = 0; i < 529; i++) table[i] = (float)i;
+    for (int i = 0; i < 529; i++)
+        table[i] = (float)i;
     float *bias = at_bias_matrix_make(table, 12, 1, NULL);
-    static const int expected[][3] = {{0, 0, 264}, {0, 1, 263}, {0, 12, 241}, {0, 143, 0}, {143, 0, 528}};
+    static const int expected[][3] = {
+        {0, 0, 264}, {0, 1, 263}, {0, 12, 241}, {0, 143, 0}, {143, 0, 528}};
     for (size_t i = 0; i < AT_COUNT(expected); i++)
         assert_int_equal(bias[expected[i][0] * 144 + expected[i][1]], expected[i][2]);
     at_free(NULL, bias);
@@ -96,7 +98,8 @@ static void resizing_keeps_constants_and_mirrors(void **state)
 static float formula(const char *key, uint64_t i)
 {
     uint64_t z = 0xcbf29ce484222325ull;
-    for (; *key; key++) z = (z ^ (uint8_t)*key) * 0x100000001b3ull;
+    for (; *key; key++)
+        z = (z ^ (uint8_t)*key) * 0x100000001b3ull;
     z += i + 0x9e3779b97f4a7c15ull;
     z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
     z = (z ^ z >> 27) * 0x94d049bb133111ebull;
@@ -112,21 +115,26 @@ static void resizing_equals_the_official_loader(void **state)
         const int from = cases[k][0], to = cases[k][1], heads = cases[k][2];
         const size_t side_in = 2 * (size_t)from - 1, side_out = 2 * (size_t)to - 1;
         char path[512], key[96];
-        (void)snprintf(path, sizeof path, "%s/goldens/loader/bias_%d_to_%d.npy", shared ? shared : "../shared", from, to);
+        (void)snprintf(path, sizeof path, "%s/goldens/loader/bias_%d_to_%d.npy",
+                       shared ? shared : "../shared", from, to);
         FILE *f = fopen(path, "rb");
         if (!f) {
             print_message("skipped: %s is not here\n", path);
             skip();
         }
-        const size_t n_in = side_in * side_in * (size_t)heads, n_out = side_out * side_out * (size_t)heads;
+        const size_t n_in = side_in * side_in * (size_t)heads,
+                     n_out = side_out * side_out * (size_t)heads;
         float *in = malloc(n_in * 4), *out = malloc(n_out * 4), *golden = malloc(n_out * 4);
         (void)snprintf(key, sizeof key, "loader.bias.%d.%d.relative_position_bias_table", from, to);
-        for (size_t i = 0; i < n_in; i++) in[i] = formula(key, i);
+        for (size_t i = 0; i < n_in; i++)
+            in[i] = formula(key, i);
         at_error err = {0};
-        assert_int_equal(at_bias_table_resize(in, side_in, out, side_out, (size_t)heads, NULL, &err), AT_OK);
+        assert_int_equal(
+            at_bias_table_resize(in, side_in, out, side_out, (size_t)heads, NULL, &err), AT_OK);
         assert_int_equal(fseek(f, -(long)(n_out * 4), SEEK_END), 0);
         assert_int_equal(fread(golden, 4, n_out, f), n_out);
-        for (size_t i = 0; i < n_out; i++) assert_float_equal(out[i], golden[i], 2e-6f);
+        for (size_t i = 0; i < n_out; i++)
+            assert_float_equal(out[i], golden[i], 2e-6f);
         free(in), free(out), free(golden);
         (void)fclose(f);
     }

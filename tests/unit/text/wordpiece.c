@@ -1,6 +1,6 @@
 /* WordPiece: rules on a small vocabulary, and the official tokenizer's ids. */
-#include "base/file.h"
 #include "text/wordpiece.h"
+#include "base/file.h"
 
 #include "tests_cmocka.h"
 
@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const small[] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "un",  "##aff", "##able", "dog", "cafe", "'",
-                                    "s",     ",",     "##s",   "\u72d7", "##\u72d7", "[ENC]", "\u03c3", "##\u03c3", "##\u03c2", "."};
+static const char *const small[] = {"[PAD]", "[UNK]",  "[CLS]",    "[SEP]",    "un",
+                                    "##aff", "##able", "dog",      "cafe",     "'",
+                                    "s",     ",",      "##s",      "\u72d7",   "##\u72d7",
+                                    "[ENC]", "\u03c3", "##\u03c3", "##\u03c2", "."};
 
 static void check(const at_wordpiece *w, const char *text, const char *expected)
 {
@@ -20,7 +22,8 @@ static void check(const at_wordpiece *w, const char *text, const char *expected)
     char got[256] = "";
     assert_int_equal(at_wordpiece_encode(w, text, strlen(text), &ids, &n, &err), AT_OK);
     for (size_t i = 0; i < n; i++) {
-        (void)snprintf(got + strlen(got), sizeof got - strlen(got), "%s%s", i ? " " : "", at_wordpiece_token(w, ids[i]));
+        (void)snprintf(got + strlen(got), sizeof got - strlen(got), "%s%s", i ? " " : "",
+                       at_wordpiece_token(w, ids[i]));
     }
     at_free(NULL, ids);
     assert_string_equal(got, expected);
@@ -40,7 +43,7 @@ static void words_become_pieces(void **state)
     check(w, "dog\u72d7dog", "dog \u72d7 dog");
     check(w, "do\u200bg", "dog"); // a format character is dropped
     check(w, "d\x01og", "dog");
-    check(w, "[ENC]dog[enc]", "[ENC] dog [UNK] [UNK] [UNK]"); // special tokens keep their case
+    check(w, "[ENC]dog[enc]", "[ENC] dog [UNK] [UNK] [UNK]");   // special tokens keep their case
     check(w, "\u03a3\u03a3\u03a3", "\u03c3 ##\u03c3 ##\u03c2"); // the last one is final
     char longer[102];
     memset(longer, 's', 101);
@@ -78,19 +81,22 @@ static void ids_equal_the_official_tokenizer(void **state)
     (void)state;
     const char *shared = getenv("ANYTAG_SHARED");
     char path[512];
-    (void)snprintf(path, sizeof path, "%s/goldens/tokenizers/bert.json", shared ? shared : "../shared");
+    (void)snprintf(path, sizeof path, "%s/goldens/tokenizers/bert.json",
+                   shared ? shared : "../shared");
     json_t *root = json_load_file(path, JSON_ALLOW_NUL, NULL);
     if (!root) {
         print_message("skipped: %s is not here\n", path);
         skip();
     }
-    (void)snprintf(path, sizeof path, "%s/official/bert-base-uncased-vocab.txt", shared ? shared : "../shared");
+    (void)snprintf(path, sizeof path, "%s/official/bert-base-uncased-vocab.txt",
+                   shared ? shared : "../shared");
     char **lines;
     size_t n_lines;
     at_error err = {0};
     assert_int_equal(at_file_lines(path, 1 << 24, &lines, &n_lines, NULL, &err), AT_OK);
     const char **vocab = calloc(n_lines + 2, sizeof *vocab);
-    for (size_t i = 0; i < n_lines; i++) vocab[i] = lines[i];
+    for (size_t i = 0; i < n_lines; i++)
+        vocab[i] = lines[i];
     vocab[n_lines] = "[DEC]";
     vocab[n_lines + 1] = "[ENC]";
     at_wordpiece *w;
@@ -102,16 +108,21 @@ static void ids_equal_the_official_tokenizer(void **state)
         const json_t *text = json_object_get(one, "text"), *ids = json_object_get(one, "ids");
         int32_t *got;
         size_t n;
-        assert_int_equal(at_wordpiece_encode(w, json_string_value(text), json_string_length(text), &got, &n, &err), AT_OK);
+        assert_int_equal(at_wordpiece_encode(w, json_string_value(text), json_string_length(text),
+                                             &got, &n, &err),
+                         AT_OK);
         bool same = n + 2 == json_array_size(ids); // [CLS] and [SEP] are the caller's
-        for (size_t i = 0; same && i < n; i++) same = got[i] == json_integer_value(json_array_get(ids, i + 1));
+        for (size_t i = 0; same && i < n; i++)
+            same = got[i] == json_integer_value(json_array_get(ids, i + 1));
         at_buf b;
         at_buf_init(&b, NULL, 1 << 20);
         at_wordpiece_decode(w, got, n, &b);
-        const bool text_same = strcmp(at_buf_text(&b), json_string_value(json_object_get(one, "decoded"))) == 0;
+        const bool text_same = strcmp(at_buf_text(&b),
+                                      json_string_value(json_object_get(one, "decoded"))) == 0;
         if (!same || !text_same) {
             wrong++;
-            print_error("%s: ids %s, text \"%s\"\n", json_string_value(text), same ? "same" : "differ", at_buf_text(&b));
+            print_error("%s: ids %s, text \"%s\"\n", json_string_value(text),
+                        same ? "same" : "differ", at_buf_text(&b));
         }
         at_buf_reset(&b);
         at_free(NULL, got);
