@@ -32,8 +32,8 @@ typedef struct at_tag_options {
     int threshold_mode; /* at_threshold_mode */
     float threshold;    /* the shift, [-1, 1], or the one for all, [0, 1] */
     int top;            /* 0: all that pass; else at most this many */
-    const float
-        *thresholds; /* [at_model_tags()] instead of the model's own; borrows; NULL: the model's */
+    /* [at_model_tags()] instead of the model's own; borrows; NULL: the model's. */
+    const float *thresholds;
 } at_tag_options;
 
 /* Tags one image.
