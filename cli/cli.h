@@ -2,40 +2,58 @@
 #ifndef ANYTAG_CLI_H
 #define ANYTAG_CLI_H
 
+#include "options.h"
+
 #include <anytag.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdio.h>
+#include <jansson.h>
 
-/* Every option's value; one row of options.c writes each. */
-typedef struct cli_options {
-    const char *model, *format, *lang, *threshold, *thresholds, *only, *exclude_tags, *output,
-        *color, *progress, *device, *precision;
-    const char *official, *model_config, *tags, *tags_zh, *type, *arch, *name, *dump, *files_from;
-    long top, threads, batch, max_pixels_m, max_bytes_m, max_depth, repeat, warmup;
-    bool all_scores, official_pixels, no_rotate, quiet, verbose, no_recursive, hidden, scores,
-        null_ends, bom, excel, dry_run, stats, tag_list, json, help, version, system, no_sha256;
-} cli_options;
+/* --- commands.c, help.c: one table of commands, one of topics ------------------------------------------- */
 
-/* Parses options and inputs anywhere; `inputs` points into argv. 0, or the exit code after a message. */
-int cli_parse(int argc, char **argv, const char *command, cli_options *o, char ***inputs,
-              size_t *n_inputs);
-void cli_print_options(FILE *to, const char *command);
+typedef struct cli_command {
+    const char *name, *usage, *about, *examples;
+    int (*run)(const cli_options *o, char **inputs, size_t n);
+} cli_command;
+extern const cli_command cli_commands[]; // the last has no name
+const cli_command *cli_find_command(const char *name);
+bool cli_is_command(const char *name);
+/* The command whose name is nearest; NULL: none is near. */
+const char *cli_near_command(const char *name);
+void cli_overview(FILE *to);
+void cli_command_help(FILE *to, const cli_command *c);
 
 int cmd_tag(const cli_options *o, char **inputs, size_t n);
 int cmd_convert(const cli_options *o, char **inputs, size_t n);
 int cmd_info(const cli_options *o, char **inputs, size_t n);
 int cmd_inspect(const cli_options *o, char **inputs, size_t n);
 int cmd_bench(const cli_options *o, char **inputs, size_t n);
+int cmd_help(const cli_options *o, char **inputs, size_t n);
 
+/* --- say.c: what people read on stderr, and the log ------------------------------------------------------- */
+
+/* Colour, loudness and the log file of the run. 0 or an exit code. */
+int cli_say_open(const cli_options *o);
+void cli_say_close(void);
 /* "anytag: TEXT" on stderr, red on a terminal; returns the exit code of the status. */
 int cli_fail(const at_error *err);
+int cli_error(at_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void cli_log(void *user, at_log_level level, const char *text);
+void cli_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void cli_log(void *user, at_log_level level, const char *text); // an at_log_fn
 bool cli_color(const cli_options *o, FILE *stream);
+/* A JSON string; bytes that are not UTF-8 become U+FFFD. */
+json_t *cli_json_text(const char *text);
+
+/* --- models.c -------------------------------------------------------------------------------------------- */
+
+/* Opens the model of --model, or the best one installed for `task` ("tag"), or the one in the box. 0 or
+ * an exit code. */
+int cli_open_model_for(const cli_options *o, const char *task, at_model **model);
+int cli_open_model(const cli_options *o, at_model **model); // for tagging
+void cli_print_model_dirs(const cli_options *o, FILE *to);
+
+/* --- common.c -------------------------------------------------------------------------------------------- */
+
 double cli_seconds(void);
-/* Opens the model of -m, $ANYTAG_MODEL, or the one in the box. 0 or an exit code. */
-int cli_open_model(const cli_options *o, at_model **model);
 
 /* The pictures that the inputs name: files, folders walked in sorted order, lists. */
 typedef struct cli_files {

@@ -36,8 +36,7 @@ int cmd_convert(const cli_options *o, char **inputs, size_t n)
                                   .skip_sha256 = o->no_sha256,
                                   .progress = convert_progress,
                                   .progress_user = (void *)(size_t)o,
-                                  .log = cli_log,
-                                  .log_user = (void *)(size_t)o};
+                                  .log = cli_log};
     at_error err = {0};
     if (at_convert(inputs[0], inputs[1], &c, &err) != AT_OK) return cli_fail(&err);
     at_weight_file *f; // listed, not loaded: converting stays small in memory
@@ -106,7 +105,7 @@ static at_status write_npy(void *user, const char *stage, const float *data, con
     const int padded = (10 + text + 1 + 63) / 64 * 64 - 10;
     FILE *f = fopen(path, "wb");
     if (!f) {
-        fprintf(stderr, "anytag: %s: cannot be written (%s)\n", path, strerror(errno));
+        (void)cli_error(AT_E_OUTPUT_FAILED, "%s: cannot be written (%s)", path, strerror(errno));
         return AT_E_OUTPUT_FAILED;
     }
     fwrite("\x93NUMPY\1\0", 1, 8, f);

@@ -48,7 +48,7 @@ static void walk(cli_files *f, const cli_options *o, const char *dir, long depth
     struct dirent **list;
     const int n = scandir(dir, &list, NULL, alphasort);
     if (n < 0) {
-        fprintf(stderr, "anytag: %s: the folder cannot be listed; skipped\n", dir);
+        cli_warn("%s: the folder cannot be listed; skipped", dir);
         return;
     }
     for (int i = 0; i < n; i++) {
@@ -96,7 +96,7 @@ static int from_list(cli_files *f, const cli_options *o, const char *path)
     if (!list) return cli_usage("--files-from: %s cannot be read", path);
     char *line = NULL;
     size_t cap = 0;
-    const int end = o->null_ends ? 0 : '\n';
+    const int end = o->from0 ? 0 : '\n';
     for (ssize_t n; (n = getdelim(&line, &cap, end, list)) > 0;) {
         if (line[n - 1] == end) line[--n] = 0;
         if (n && end == '\n' && line[n - 1] == '\r') line[--n] = 0;

@@ -11,38 +11,21 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
-
-BIN = os.environ.get("ANYTAG_BIN", "build/cli/anytag")
-
-
-def run(*args, cwd=None, data=None, env=None, code=0):
-    done = subprocess.run([BIN, *map(str, args)], cwd=cwd, input=data, capture_output=True, timeout=120,
-                          env=dict(os.environ, LC_ALL="C.UTF-8", **(env or {})), stdin=None if data is not None else subprocess.DEVNULL)
-    assert done.returncode == code, (done.returncode, done.stdout[:300], done.stderr[:600])
-    return done
-
-
-@pytest.fixture()
-def photos(tmp_path):
-    rng = np.random.default_rng(1)
-    for name, size in (("a.jpg", (64, 48)), ("b.png", (48, 64)), ("c.webp", (33, 20))):
-        smooth = Image.fromarray(rng.integers(0, 255, (4, 4, 3), dtype=np.uint8)).resize(size, Image.BICUBIC)
-        smooth.save(tmp_path / name)
-    (tmp_path / "note.txt").write_text("not a picture")
-    (tmp_path / ".hidden.png").write_bytes((tmp_path / "b.png").read_bytes())
-    return tmp_path
-
-
-def lines(done):
-    return done.stdout.decode().splitlines()
+from program import BIN, lines, run
 
 
 def test_overview_and_help():
     assert b"anytag tag" in run().stdout
-    for command in ("tag", "convert", "info", "inspect", "bench"):
-        assert b"Examples:" in run(command, "--help").stdout
+    for command in ("tag", "convert", "info", "inspect", "bench", "help"):
+        first, second = lines(run(command, "--help"))[0:3:2]
+        assert first.startswith(f"anytag {command}: ") and second.startswith(f"  anytag {command}")
         assert run("help", command).stdout == run(command, "-h").stdout
-    assert run("--version").stdout.startswith(b"anytag 0.")
+    assert run("--version").stdout.startswith(b"anytag 0.") and run("--version").stdout.count(b"\n") == 1
+    assert b"kernel" in run("--version", "-v").stdout
+    assert len(lines(run())) <= 15
+    for topic in ("formats", "models", "config", "exit-codes"):
+        assert run("help", topic).stdout and topic.encode() in run("help").stdout
+    assert b"did you mean tag" in run("tga", code=2).stderr
 
 
 def test_wrong_usage():
@@ -107,7 +90,7 @@ def test_stdin_and_lists(photos):
     record = json.loads(run("tag", "-f", "jsonl", "-", data=data).stdout)
     assert record["source"]["name"] == "stdin" and "path" not in record["source"]
     paths = b"".join(os.fsencode(photos / n) + b"\0" for n in ("a.jpg", "b.png"))
-    assert run("tag", "-0", "--files-from", "-", data=paths).stdout.count(b"\0") == 2
+    assert run("tag", "-0", "--null", "--files-from", "-", data=paths).stdout.count(b"\0") == 2
     assert b"not-an-image" in run("tag", "-f", "jsonl", "-", data=b"", code=1).stdout
 
 
@@ -206,7 +189,7 @@ def test_interrupt_finishes_what_it_has(photos):
 def test_info_and_inspect():
     out = run("info").stdout
     assert b"ram_lite" in out and b"597" in out
-    assert len(lines(run("info", "--tag-list"))) == 597
+    assert len(lines(run("info", "--tags"))) == 597
     assert b"kernels" in run("info", "--system").stdout
     if os.path.exists("models/anytag-small-f16.gguf"):
         listing = run("inspect", "models/anytag-small-f16.gguf", "--stats").stdout

@@ -1,0 +1,151 @@
+/* say.c - what is said to people on stderr, and the log: --quiet, --verbose, --color, --log-file,
+ * --log-format. One line an event; data never passes here. */
+#include "cli.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <utf8proc.h>
+
+static struct { // of the one run of a program; set before threads begin
+    bool quiet, json, color, opened;
+    at_log_level level;
+    FILE *file;
+} say = {.level = AT_LOG_INFO};
+
+bool cli_color(const cli_options *o, FILE *stream)
+{
+    const char *none = getenv("NO_COLOR"), *force = getenv("FORCE_COLOR"), *term = getenv("TERM");
+    if (o->color && strcmp(o->color, "always") == 0) return true;
+    if (o->color && strcmp(o->color, "never") == 0) return false;
+    if (none && *none) return false;
+    if (force && *force) return true;
+    return isatty(fileno(stream)) && !(term && strcmp(term, "dumb") == 0);
+}
+
+int cli_say_open(const cli_options *o)
+{
+    say.quiet = o->quiet;
+    say.level = o->verbose ? AT_LOG_DEBUG : AT_LOG_INFO;
+    say.color = cli_color(o, stderr);
+    say.opened = true;
+    say.json = o->log_format && strcmp(o->log_format, "json") == 0;
+    if (!o->log_file) return 0;
+    say.file = fopen(o->log_file, "ab");
+    return say.file ? 0
+                    : cli_error(AT_E_OUTPUT_FAILED, "--log-file: %s cannot be written (%s)",
+                                o->log_file, strerror(errno));
+}
+
+void cli_say_close(void)
+{
+    if (say.file) (void)fclose(say.file);
+    say.file = NULL;
+}
+
+json_t *cli_json_text(const char *text)
+{
+    const size_t n = strlen(text);
+    char *clean = malloc(3 * n + 1);
+    if (!clean) return NULL;
+    size_t k = 0;
+    for (size_t i = 0; i < n;) {
+        utf8proc_int32_t c;
+        const utf8proc_ssize_t bytes = utf8proc_iterate((const utf8proc_uint8_t *)text + i,
+                                                        (utf8proc_ssize_t)(n - i), &c);
+        if (bytes > 0)
+            memcpy(clean + k, text + i, (size_t)bytes);
+        else
+            memcpy(clean + k, "\xef\xbf\xbd", 3);
+        k += bytes > 0 ? (size_t)bytes : 3;
+        i += bytes > 0 ? (size_t)bytes : 1;
+    }
+    json_t *s = json_stringn(clean, k);
+    free(clean);
+    return s;
+}
+
+static void event_line(FILE *to, bool json, at_log_level level, const char *code, const char *text)
+{
+    static const char *const names[] = {"error", "warning", "info", "debug"};
+    char when[32];
+    struct timespec now;
+    struct tm t;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &t);
+    const size_t n = strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &t);
+    (void)snprintf(when + n, sizeof when - n, ".%03ldZ", now.tv_nsec / 1000000);
+    if (!json) {
+        fprintf(to, "%s %s %s\n", when, names[level], text);
+    } else {
+        json_t *o = json_pack("{ss ss}", "time", when, "level", names[level]);
+        if (code) (void)json_object_set_new(o, "code", json_string(code));
+        (void)json_object_set_new(o, "text", cli_json_text(text));
+        char *line = json_dumps(o, JSON_COMPACT);
+        if (line) fprintf(to, "%s\n", line);
+        free(line);
+        json_decref(o);
+    }
+    (void)fflush(to);
+}
+
+static void event(at_log_level level, const char *code, const char *text)
+{
+    if (say.file && level <= say.level) event_line(say.file, say.json, level, code, text);
+    if (level != AT_LOG_ERROR && (say.quiet || level > say.level)) return;
+    if (say.json && !say.file) {
+        event_line(stderr, true, level, code, text);
+        return;
+    }
+    const char *paint = level == AT_LOG_ERROR     ? "\033[31m"
+                        : level == AT_LOG_WARNING ? "\033[33m"
+                                                  : "";
+    if (!say.opened) say.color = cli_color(&(cli_options){0}, stderr);
+    fprintf(stderr, "%sanytag: %s%s\n", say.color ? paint : "", text,
+            say.color && *paint ? "\033[0m" : "");
+}
+
+int cli_fail(const at_error *err)
+{
+    event(AT_LOG_ERROR, at_status_code(err->status), err->text);
+    return at_status_exit_code(err->status);
+}
+
+int cli_error(at_status status, const char *format, ...)
+{
+    at_error err = {.status = status};
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(err.text, sizeof err.text, format, args);
+    va_end(args);
+    return cli_fail(&err);
+}
+
+int cli_usage(const char *format, ...)
+{
+    at_error err = {.status = AT_E_INVALID_PARAMETER};
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(err.text, sizeof err.text, format, args);
+    va_end(args);
+    return cli_fail(&err);
+}
+
+void cli_warn(const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    event(AT_LOG_WARNING, NULL, text);
+}
+
+void cli_log(void *user, at_log_level level, const char *text)
+{
+    (void)user;
+    event(level, NULL, text);
+}
