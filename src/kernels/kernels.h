@@ -65,6 +65,31 @@ typedef struct at_depthwise_row {
     float *y;
 } at_depthwise_row;
 
+/* Weights of a resize are whole numbers with this many fraction bits, -2^22 .. 2^22 (-1 to 1), and the
+ * sum of a pixel fits 32 bits: Pillow's for bytes. to_byte(s) = (s + 2^21) >> 22, cut to 0 .. 255. */
+enum { AT_RESIZE_FRACTION = 22 };
+
+/* dst[r, x, :] = to_byte(sum over t < count[x] of k[x, t] * src[r, first[x] + t, :]), three channels. */
+typedef struct at_resize_across {
+    size_t rows, n;        // pixels of an output row
+    const uint8_t *src;    // [rows, .., 3]
+    size_t ld_src, ld_dst; // bytes
+    const int32_t *first;  // [n] px
+    const int32_t *count;  // [n]
+    const int32_t *k;      // [n, taps], 0 behind count[x]
+    size_t taps;           // a multiple of 4
+    uint8_t *dst;          // [rows, n, 3]
+} at_resize_across;
+
+/* dst[i] = to_byte(sum over t < taps of k[t] * src[t, i]). */
+typedef struct at_resize_down {
+    size_t n, taps;
+    const uint8_t *src; // [taps, n]
+    size_t ld_src;
+    const int32_t *k; // [taps]
+    uint8_t *dst;     // [n]
+} at_resize_down;
+
 typedef struct at_kernels {
 #define K(name, params, judge) void(*name) params;
     AT_KERNELS(K)

@@ -37,15 +37,20 @@
     /* y[i] = sum_j p[j] w[j, i], j < rows, in the order of j; the same of w; adds to y if `more` */ \
     K(mix_f32,  (size_t rows, size_t n, const void *w, const float *p, bool more, float *y), SUM(8)) \
     K(mix_f16,  (size_t rows, size_t n, const void *w, const float *p, bool more, float *y), SUM(8)) \
-    K(mix_bf16, (size_t rows, size_t n, const void *w, const float *p, bool more, float *y), SUM(8))
+    K(mix_bf16, (size_t rows, size_t n, const void *w, const float *p, bool more, float *y), SUM(8)) \
+    /* the two passes of a resize of bytes; see at_resize_across, at_resize_down */                \
+    K(resize_across, (const at_resize_across *p), EXACT)                                           \
+    K(resize_down,   (const at_resize_down *p), EXACT)
 
 /* A level names the rows it improves. */
 #define AT_KERNELS_AVX2(K)                                                                         \
     K(gemm_panel) K(pack_32) K(pack_16) K(f32_of_f16) K(f32_of_bf16) K(f16_of_f32) K(bf16_of_f32)  \
     K(gelu) K(add) K(layer_norm) K(softmax) K(mean_rows) K(depthwise_row)                      \
-    K(dots_f32) K(dots_f16) K(dots_bf16) K(mix_f32) K(mix_f16) K(mix_bf16)
+    K(dots_f32) K(dots_f16) K(dots_bf16) K(mix_f32) K(mix_f16) K(mix_bf16)                      \
+    K(resize_across) K(resize_down)
 #define AT_KERNELS_AVX512(K)                                                                       \
-    K(gemm_panel) K(f32_of_f16) K(f32_of_bf16) K(gelu) K(layer_norm) K(softmax)
+    K(gemm_panel) K(f32_of_f16) K(f32_of_bf16) K(gelu) K(layer_norm) K(softmax)            \
+    K(resize_across) K(resize_down)
 // clang-format on
 
 #endif

@@ -1,4 +1,4 @@
-/* simde.h - AVX-512 in terms of what every machine has: SIMDe, and the five intrinsics that the kernels
+/* simde.h - AVX-512 in terms of what every machine has: SIMDe, and the six intrinsics that the kernels
  * use and Debian's SIMDe (0.7) lacks. For checkkern_simde alone. */
 #ifndef CHECK_SIMDE_H
 #define CHECK_SIMDE_H
@@ -55,10 +55,22 @@ static inline simde__m512i check_cvtepu8_epi32(simde__m128i h)
     return simde_mm512_loadu_si512(out);
 }
 
+static inline simde__m512i check_srai_epi32(simde__m512i v, int n)
+{
+    int32_t x[16];
+    simde_mm512_storeu_si512(x, v);
+    for (int i = 0; i < 16; i++)
+        x[i] >>= n;
+    return simde_mm512_loadu_si512(x);
+}
+
 #define _mm512_maskz_loadu_ps check_maskz_loadu_ps
 #define _mm512_mask_storeu_ps check_mask_storeu_ps
 #define _mm512_cvtph_ps       check_cvtph_ps
 #define _mm512_cvtepu16_epi32 check_cvtepu16_epi32
 #define _mm512_cvtepu8_epi32  check_cvtepu8_epi32
+#define _mm512_srai_epi32     check_srai_epi32
+#undef _mm512_madd_epi16 // this SIMDe gives the alias four parameters
+#define _mm512_madd_epi16 simde_mm512_madd_epi16
 
 #endif
