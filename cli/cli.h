@@ -3,6 +3,7 @@
 #define ANYTAG_CLI_H
 
 #include "options.h"
+#include "rules.h"
 
 #include <anytag.h>
 #include <jansson.h>
@@ -55,12 +56,21 @@ void cli_print_model_dirs(const cli_options *o, FILE *to);
 
 double cli_seconds(void);
 
-/* The pictures that the inputs name: files, folders walked in sorted order, lists. */
+/* The pictures that the inputs name, and what was passed over on the way. */
+enum { CLI_ENDINGS_MAX = 8 };
 typedef struct cli_files {
     char **paths;
-    size_t n, cap, looked;
+    size_t n, cap;
+    size_t looked; // files seen in folders
+    struct {
+        char ending[16];
+        size_t n;
+    } others[CLI_ENDINGS_MAX]; // endings of those that are no pictures
+    cli_rules include, exclude;
 } cli_files;
 int cli_files_find(cli_files *f, const cli_options *o, char **inputs, size_t n);
+/* Adds "; did you mean X?" to the error of a path that is not there. */
+void cli_suggest_path(at_error *err, const char *path);
 void cli_files_free(cli_files *f);
 
 /* stdout, or FILE.part renamed when whole. */

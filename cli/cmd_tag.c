@@ -73,6 +73,7 @@ static void decode(run *r, size_t i, at_session *own)
     const at_status status = strcmp(path, "-") == 0
                                  ? read_stdin(&r->io, &it->image, &it->error)
                                  : at_image_read(path, &r->io, &it->image, &it->error);
+    if (status == AT_E_NOT_FOUND) cli_suggest_path(&it->error, path);
     if (status == AT_OK) (void)at_pixels_prepare(r->model, it->image, &it->pixels, &it->error);
     it->decode_ms = (cli_seconds() - start) * 1e3;
     if (!own || !it->pixels) return;

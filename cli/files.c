@@ -1,36 +1,15 @@
-/* files.c - from what the user named to a list of pictures. Kind is decided by content when a file is
- * read; inside folders the name's ending decides what is looked at. */
-#include "cli.h"
+/* files.c - from what the user named to a list of pictures: files, folders, patterns, lists of paths.
+ * Kind is decided by content when a file is read. */
+#include "files.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
-static const char *const endings[] = {".jpg", ".jpeg", ".jpe",  ".jfif", ".png",  ".webp", ".gif",
-                                      ".bmp", ".tif",  ".tiff", ".heic", ".heif", ".avif"};
-static const char *const skipped[] = {"@eaDir", "#recycle", "lost+found"};
-
-static bool picture_name(const char *name)
-{
-    const char *dot = strrchr(name, '.');
-    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++) {
-        if (strcasecmp(dot, endings[i]) == 0) return true;
-    }
-    return false;
-}
-
-static bool skip_name(const char *name, const cli_options *o)
-{
-    for (size_t i = 0; i < sizeof skipped / sizeof *skipped; i++) {
-        if (strcmp(name, skipped[i]) == 0) return true;
-    }
-    return name[0] == '.' && (!o->hidden || strcmp(name, ".") == 0 || strcmp(name, "..") == 0);
-}
-
-static bool add(cli_files *f, const char *path)
+bool cli_files_add(cli_files *f, const char *path)
 {
     if (f->n == f->cap) {
         const size_t cap = f->cap ? 2 * f->cap : 256;
@@ -40,60 +19,71 @@ static bool add(cli_files *f, const char *path)
         f->cap = cap;
     }
     f->paths[f->n] = strdup(path);
-    return f->paths[f->n++] != NULL;
+    return f->paths[f->n] && ++f->n;
 }
 
-static void walk(cli_files *f, const cli_options *o, const char *dir, long depth)
+bool cli_near_path(const char *path, char *out, size_t size)
 {
+    char dir[4096], name[256];
+    size_t len = strlen(path);
+    while (len > 1 && path[len - 1] == '/')
+        len--;
+    size_t cut = len;
+    while (cut && path[cut - 1] != '/')
+        cut--;
+    if (cut >= sizeof dir || len - cut >= sizeof name || len == cut) return false;
+    (void)snprintf(dir, sizeof dir, "%.*s", (int)cut, path);
+    (void)snprintf(name, sizeof name, "%.*s", (int)(len - cut), path + cut);
     struct dirent **list;
-    const int n = scandir(dir, &list, NULL, alphasort);
-    if (n < 0) {
-        cli_warn("%s: the folder cannot be listed; skipped", dir);
-        return;
-    }
+    const int n = scandir(cut ? dir : ".", &list, NULL, alphasort);
+    size_t least = strlen(name) / 4 + 1;
+    if (least > 3) least = 3;
+    bool found = false;
     for (int i = 0; i < n; i++) {
-        const char *name = list[i]->d_name;
-        const size_t size = strlen(dir) + strlen(name) + 2;
-        char *path = skip_name(name, o) ? NULL : malloc(size);
-        if (path) {
-            const size_t len = strlen(dir);
-            (void)snprintf(path, size, "%s%s%s", dir, len && dir[len - 1] == '/' ? "" : "/", name);
-            struct stat st; // symbolic links to folders are not followed: no loops
-            if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
-                if (!o->no_recursive && depth < (o->max_depth ? o->max_depth : 64))
-                    walk(f, o, path, depth + 1);
-            } else {
-                f->looked++;
-                if (picture_name(name)) (void)add(f, path);
-            }
+        const char *other = list[i]->d_name;
+        const size_t d = cli_distance(name, other);
+        if (other[0] != '.' && strcmp(other, name) != 0 && (found ? d < least : d <= least)) {
+            (void)snprintf(out, size, "%s%s", dir, other);
+            found = true;
+            least = d;
         }
-        free(path);
         free(list[i]);
     }
-    free(list);
+    if (n >= 0) free(list);
+    return found;
+}
+
+void cli_suggest_path(at_error *err, const char *path)
+{
+    char near[512];
+    const size_t n = strlen(err->text);
+    if (cli_near_path(path, near, sizeof near))
+        (void)snprintf(err->text + n, sizeof err->text - n, "; did you mean %s?", near);
 }
 
 static int name_one(cli_files *f, const cli_options *o, const char *path)
 {
     struct stat st;
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
-        walk(f, o, path, 0);
+    const bool there = stat(path, &st) == 0;
+    if (there && S_ISDIR(st.st_mode)) {
+        cli_walk(f, o, path);
         return 0;
     }
     glob_t g = {0};
-    if (stat(path, &st) != 0 && strpbrk(path, "*?[") && glob(path, 0, NULL, &g) == 0) {
+    if (!there && strpbrk(path, "*?[") && glob(path, 0, NULL, &g) == 0) {
         for (size_t i = 0; i < g.gl_pathc; i++)
-            (void)add(f, g.gl_pathv[i]);
+            (void)cli_files_add(f, g.gl_pathv[i]);
         globfree(&g);
         return 0;
     }
-    return add(f, path) ? 0 : 6; // one that cannot be read is reported when its turn comes
+    return cli_files_add(f, path) ? 0
+                                  : 6; // one that cannot be read is reported when its turn comes
 }
 
 static int from_list(cli_files *f, const cli_options *o, const char *path)
 {
     FILE *list = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
-    if (!list) return cli_usage("--files-from: %s cannot be read", path);
+    if (!list) return cli_usage("--files-from: %s cannot be read (%s)", path, strerror(errno));
     char *line = NULL;
     size_t cap = 0;
     const int end = o->from0 ? 0 : '\n';
@@ -107,10 +97,28 @@ static int from_list(cli_files *f, const cli_options *o, const char *path)
     return 0;
 }
 
+static int nothing(const cli_files *f, const char *input)
+{
+    char seen[128] = "", near[512];
+    for (size_t i = 0, used = 0; i < 3 && f->others[i].n && used < sizeof seen; i++)
+        used += (size_t)snprintf(seen + used, sizeof seen - used, "%s%zu %s", i ? ", " : ": ",
+                                 f->others[i].n,
+                                 f->others[i].ending[0] ? f->others[i].ending : "without ending");
+    const bool hint = cli_near_path(input, near, sizeof near);
+    return cli_error(AT_E_NO_INPUT, "no images in %.400s (%zu files looked at%s)%s%s%s", input,
+                     f->looked, seen, hint ? "; did you mean " : "", hint ? near : "",
+                     hint ? "?" : "");
+}
+
 int cli_files_find(cli_files *f, const cli_options *o, char **inputs, size_t n)
 {
     *f = (cli_files){0};
-    int code = 0;
+    bool ok = true;
+    for (size_t i = 0; ok && i < o->include.n; i++)
+        ok = cli_rules_add(&f->include, o->include.items[i], true);
+    for (size_t i = 0; ok && i < o->exclude.n; i++)
+        ok = cli_rules_add(&f->exclude, o->exclude.items[i], true);
+    int code = ok ? 0 : 6;
     for (size_t i = 0; i < n && code == 0; i++)
         code = name_one(f, o, inputs[i]);
     if (code == 0 && o->files_from) code = from_list(f, o, o->files_from);
@@ -118,11 +126,7 @@ int cli_files_find(cli_files *f, const cli_options *o, char **inputs, size_t n)
     if (n == 0 && !o->files_from)
         return cli_usage(
             "no pictures named; give files or folders, - for one picture on stdin, or --files-from -");
-    if (f->n) return 0;
-    at_error err = {.status = AT_E_NO_INPUT};
-    (void)snprintf(err.text, sizeof err.text, "no images in %s (%zu files looked at)",
-                   n ? inputs[0] : o->files_from, f->looked);
-    return cli_fail(&err);
+    return f->n ? 0 : nothing(f, n ? inputs[0] : o->files_from);
 }
 
 void cli_files_free(cli_files *f)
@@ -130,4 +134,7 @@ void cli_files_free(cli_files *f)
     for (size_t i = 0; i < f->n; i++)
         free(f->paths[i]);
     free(f->paths);
+    cli_rules_free(&f->include);
+    cli_rules_free(&f->exclude);
+    *f = (cli_files){0};
 }

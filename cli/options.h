@@ -17,12 +17,14 @@ enum { CLI_OPTIONS_MAX = 128 };
 /* Every option's value; one row of options.c writes each. */
 typedef struct cli_options {
     const char *model, *models_dir, *format, *lang, *threshold, *thresholds, *only, *exclude_tags,
-        *output, *color, *progress, *device, *precision, *config, *log_file, *log_format;
+        *output, *color, *progress, *device, *precision, *config, *log_file, *log_format, *ext,
+        *sort;
     const char *official, *model_config, *tags, *tags_zh, *type, *arch, *name, *dump, *files_from;
     long top, threads, batch, max_pixels_m, max_bytes_m, max_depth, repeat, warmup, verbose;
-    bool all_scores, official_pixels, no_rotate, quiet, no_recursive, hidden, scores, null_ends,
-        from0, bom, excel, dry_run, stats, tag_list, json, help, system, no_sha256, no_config,
-        project_config;
+    cli_list include, exclude;
+    bool follow, all_scores, official_pixels, no_rotate, quiet, no_recursive, hidden, scores,
+        null_ends, from0, bom, excel, dry_run, stats, tag_list, json, help, system, no_sha256,
+        no_config, project_config;
 
     const char *origin[CLI_OPTIONS_MAX]; // where each row's value is from; NULL: the default
     char **owned;                        // text of configuration files
@@ -34,7 +36,8 @@ typedef enum cli_kind {
     CLI_CHOICE, // one of the words of `argument`
     CLI_NUMBER,
     CLI_FLAG,
-    CLI_COUNT, // a flag that counts: -v, -vv
+    CLI_UNFLAG, // takes a flag back
+    CLI_COUNT,  // a flag that counts: -v, -vv
     CLI_LIST
 } cli_kind;
 
@@ -51,6 +54,7 @@ typedef struct cli_option {
 extern const cli_option cli_table[];
 extern const size_t cli_table_rows;
 
+bool cli_takes_value(const cli_option *row);
 bool cli_knows(const char *command, const cli_option *row);
 const cli_option *cli_find_option(const char *command, const char *name, size_t len);
 const cli_option *cli_find_letter(const char *command, char letter);

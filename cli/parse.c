@@ -103,8 +103,9 @@ int cli_set(cli_options *o, const cli_option *row, const char *value, const char
     char *end;
     switch (row->kind) {
     case CLI_FLAG:
+    case CLI_UNFLAG:
         if (yes < 0) return cli_usage("%s: \"%.40s\" is neither on nor off", where, value);
-        *(bool *)field = yes;
+        *(bool *)field = row->kind == CLI_FLAG ? yes : !yes;
         break;
     case CLI_COUNT:
         if (!value) {
@@ -149,7 +150,11 @@ void cli_value(const cli_options *o, const cli_option *row, char *out, size_t si
     const char *text;
     out[0] = 0;
     switch (row->kind) {
-    case CLI_FLAG: (void)snprintf(out, size, "%s", *(const bool *)field ? "on" : "off"); break;
+    case CLI_FLAG:
+    case CLI_UNFLAG:
+        (void)snprintf(out, size, "%s",
+                       *(const bool *)field == (row->kind == CLI_FLAG) ? "on" : "off");
+        break;
     case CLI_COUNT:
     case CLI_NUMBER: (void)snprintf(out, size, "%ld", *(const long *)field); break;
     case CLI_TEXT:
@@ -175,6 +180,11 @@ static int unknown(const char *name, size_t len, const char *command)
                      best ? "; did you mean --" : "", best ? best : "", command);
 }
 
+bool cli_takes_value(const cli_option *row)
+{
+    return row->argument != NULL;
+}
+
 /* -v, -vv, -qv, -k5, -k 5; *i moves on when the value is the next word. */
 static int letters(int argc, char **argv, int *i, const char *command, cli_options *o)
 {
@@ -183,7 +193,7 @@ static int letters(int argc, char **argv, int *i, const char *command, cli_optio
         if (!r)
             return cli_usage("-%c: no such option of %s; see anytag %s --help", *c, command,
                              command);
-        const bool plain = r->kind == CLI_FLAG || r->kind == CLI_COUNT;
+        const bool plain = !cli_takes_value(r);
         const char *value = plain ? NULL : c[1] ? c + 1 : *i + 1 < argc ? argv[++*i] : NULL;
         char where[64];
         (void)snprintf(where, sizeof where, "--%s", r->name);
@@ -201,7 +211,7 @@ static int long_option(int argc, char **argv, int *i, const char *command, cli_o
     const cli_option *r = cli_find_option(command, name, len);
     if (!r) return unknown(name, len, command);
     const char *value = name[len] ? name + len + 1 : NULL;
-    if (!value && r->kind != CLI_FLAG && r->kind != CLI_COUNT) {
+    if (!value && cli_takes_value(r)) {
         if (*i + 1 == argc) return cli_usage("--%s needs %s", r->name, r->argument);
         value = argv[++*i];
     }
