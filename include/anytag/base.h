@@ -10,6 +10,10 @@
  *     takes    handed over; the caller must not touch it again, even after an error
  *     returns  the caller owns it from now on and frees it with the named function
  *
+ * Every option struct begins with struct_size: set it to the struct's sizeof. Zero is the default of
+ * every other field, NULL of the whole struct. A program may be built against older headers than the
+ * library; against newer ones as long as it sets no field that the library does not know.
+ *
  * The library never exits, aborts, prints, or changes a global setting of the host program.
  */
 #ifndef ANYTAG_BASE_H

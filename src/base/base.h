@@ -20,6 +20,14 @@ at_status at_fail_prefix(at_error *err, at_status status, const char *prefix);
 /* The status that belongs to an errno of open/read: ENOENT not-found, ENOMEM out-of-memory ... */
 at_status at_status_of_errno(int error_number);
 
+/* Reads a public option struct (NULL: all defaults) into `mine`, of `size` bytes: fields that the
+ * caller's struct_size does not reach are 0, fields that this library does not know must be 0.
+ * AT_E_INVALID_PARAMETER otherwise, or if struct_size was not set. */
+at_status at_options_copy(void *mine, size_t size, const void *theirs, const char *type,
+                          at_error *err);
+#define AT_OPTIONS(type, mine, theirs, err) \
+    at_options_copy((mine), sizeof *(mine), (theirs), #type, (err))
+
 /* a + b, a * b; false on overflow, then *out is unchanged. */
 static inline bool at_add(size_t a, size_t b, size_t *out)
 {

@@ -31,14 +31,14 @@ at_status at_check_pixels(const at_decode_job *job, uint64_t width, uint64_t hei
 }
 
 /* Options with their defaults filled in. */
-static at_image_options with_defaults(const at_image_options *o)
+static at_status read_options(at_image_options *o, const at_image_options *given, at_error *err)
 {
-    at_image_options d = {.struct_size = sizeof d};
-    if (o) d = *o;
-    if (!d.max_pixels) d.max_pixels = MAX_PIXELS;
-    if (!d.max_bytes) d.max_bytes = MAX_BYTES;
-    if (d.official_pixels) d.keep_rotated = 1;
-    return d;
+    const at_status known = AT_OPTIONS(at_image_options, o, given, err);
+    if (known != AT_OK) return known;
+    if (!o->max_pixels) o->max_pixels = MAX_PIXELS;
+    if (!o->max_bytes) o->max_bytes = MAX_BYTES;
+    if (o->official_pixels) o->keep_rotated = 1;
+    return AT_OK;
 }
 
 static at_status decode(const uint8_t *data, size_t size, const char *name,
@@ -93,7 +93,10 @@ at_status at_image_decode(const void *data, size_t size, const char *name,
     if (!image || (!data && size))
         return at_fail(err, AT_E_INVALID_PARAMETER,
                        "at_image_decode: data and image must not be NULL");
-    const at_image_options o = with_defaults(options);
+    *image = NULL;
+    at_image_options o;
+    const at_status known = read_options(&o, options, err);
+    if (known != AT_OK) return known;
     return decode(data, size, name ? name : "image", &o, image, err);
 }
 
@@ -104,7 +107,9 @@ at_status at_image_read(const char *path, const at_image_options *options, at_im
         return at_fail(err, AT_E_INVALID_PARAMETER,
                        "at_image_read: path and image must not be NULL");
     *image = NULL;
-    const at_image_options o = with_defaults(options);
+    at_image_options o;
+    const at_status known = read_options(&o, options, err);
+    if (known != AT_OK) return known;
     struct stat st;
     if (stat(path, &st) != 0)
         return at_fail(err, at_status_of_errno(errno), "%s: %s", path, strerror(errno));
@@ -135,7 +140,9 @@ at_status at_image_from_rgb(const uint8_t *rgb, int width, int height, size_t st
                        "at_image_from_rgb: pixels of %d x %d, rows %zu bytes apart", width, height,
                        stride);
     *image = NULL;
-    const at_image_options o = with_defaults(options);
+    at_image_options o;
+    const at_status known = read_options(&o, options, err);
+    if (known != AT_OK) return known;
     const at_decode_job job = {.name = "image", .max_pixels = o.max_pixels};
     const at_status status = at_check_pixels(&job, (uint64_t)width, (uint64_t)height, err);
     if (status != AT_OK) return status;

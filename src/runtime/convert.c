@@ -406,8 +406,10 @@ at_status at_convert(const char *in, const char *out, const at_convert_options *
 {
     if (!in || !out)
         return at_fail(err, AT_E_INVALID_PARAMETER, "at_convert: in and out must not be NULL");
-    const at_convert_options none = {.struct_size = sizeof none};
-    planner pl = {.base = {.visit = plan_visit, .err = err}, .o = options ? options : &none};
+    at_convert_options o;
+    const at_status known = AT_OPTIONS(at_convert_options, &o, options, err);
+    if (known != AT_OK) return known;
+    planner pl = {.base = {.visit = plan_visit, .err = err}, .o = &o};
     at_source source;
     at_lists lists = {0};
     at_config config;

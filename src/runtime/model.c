@@ -75,16 +75,19 @@ at_status at_model_open(const char *path, const at_model_options *options, at_mo
 {
     if (!out) return at_fail(err, AT_E_INVALID_PARAMETER, "at_model_open: model must not be NULL");
     *out = NULL;
-    const at_allocator *given = options ? options->allocator : NULL;
+    at_model_options o;
+    const at_status known = AT_OPTIONS(at_model_options, &o, options, err);
+    if (known != AT_OK) return known;
+    const at_allocator *given = o.allocator;
     at_model *m = at_new(given, at_model);
     if (!m) return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for the model");
     if (given) {
         m->own_allocator = *given;
         m->al = &m->own_allocator;
     }
-    m->log = options ? options->log : NULL;
-    m->log_user = options ? options->log_user : NULL;
-    const at_status status = open_parts(m, path, options ? options->threads : 0, err);
+    m->log = o.log;
+    m->log_user = o.log_user;
+    const at_status status = open_parts(m, path, o.threads, err);
     if (status != AT_OK) {
         at_model_close(m);
         return status;

@@ -22,7 +22,7 @@ static at_status choose_labels(at_session *s, const at_session_options *o, at_er
     const size_t width = net->config.head_hidden, all = s->model->n_tags;
     const at_label_queries *q = &net->queries;
     s->labels = (at_labels){.count = all, .queries = *q};
-    if (!o || !o->only) return AT_OK;
+    if (!o->only) return AT_OK;
     const size_t n = o->n_only;
     if (n == 0) return at_fail(err, AT_E_INVALID_PARAMETER, "only: the list of tags is empty");
     for (size_t i = 0; i < n; i++) {
@@ -54,8 +54,7 @@ static at_status open_parts(at_session *s, const at_session_options *o, at_error
     const size_t side = m->net->config.image_size;
     at_status status = choose_labels(s, o, err);
     if (status == AT_OK) status = plan(s, s->max_batch, NULL, &s->arena_bytes, err);
-    if (status == AT_OK)
-        status = m->net->backend->open(&s->exec.device, o ? o->threads : 0, m->al, err);
+    if (status == AT_OK) status = m->net->backend->open(&s->exec.device, o->threads, m->al, err);
     if (status != AT_OK) return status;
     s->exec.backend = m->net->backend;
     s->exec.arena = (at_arena){.data = at_alloc(m->al, s->arena_bytes), .cap = s->arena_bytes};
@@ -75,14 +74,17 @@ at_status at_session_open(at_model *model, const at_session_options *options, at
         return at_fail(err, AT_E_INVALID_PARAMETER,
                        "at_session_open: model and session must not be NULL");
     *out = NULL;
-    const int batch = options ? options->max_batch : 0;
+    at_session_options o;
+    const at_status known = AT_OPTIONS(at_session_options, &o, options, err);
+    if (known != AT_OK) return known;
+    const int batch = o.max_batch;
     if (batch < 0 || batch > 1024)
         return at_fail(err, AT_E_INVALID_PARAMETER, "max_batch: %d is outside 1..1024", batch);
     at_session *s = at_new(model->al, at_session);
     if (!s) return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for a session");
     s->model = model;
     s->max_batch = batch ? (size_t)batch : 1;
-    const at_status status = open_parts(s, options, err);
+    const at_status status = open_parts(s, &o, err);
     if (status != AT_OK) {
         at_session_close(s);
         return status;

@@ -41,9 +41,10 @@ void at_pixels_free(at_pixels *p)
     at_free(p->al, p);
 }
 
-static at_status check_options(const at_tag_options *o, at_error *err)
+static at_status read_options(at_tag_options *o, const at_tag_options *given, at_error *err)
 {
-    if (!o) return AT_OK;
+    const at_status known = AT_OPTIONS(at_tag_options, o, given, err);
+    if (known != AT_OK) return known;
     if (o->threshold_mode < AT_THRESHOLD_OWN || o->threshold_mode > AT_THRESHOLD_NONE)
         return at_fail(err, AT_E_INVALID_PARAMETER, "threshold_mode: %d is not one of 0..3",
                        o->threshold_mode);
@@ -57,9 +58,8 @@ static at_status check_options(const at_tag_options *o, at_error *err)
 
 static float threshold_of(const at_model *m, const at_tag_options *o, size_t id)
 {
-    const int mode = o ? o->threshold_mode : AT_THRESHOLD_OWN;
-    const float own = o && o->thresholds ? o->thresholds[id] : m->tags[id].threshold;
-    switch (mode) {
+    const float own = o->thresholds ? o->thresholds[id] : m->tags[id].threshold;
+    switch (o->threshold_mode) {
     case AT_THRESHOLD_SHIFT: return own + o->threshold;
     case AT_THRESHOLD_ONE: return o->threshold;
     case AT_THRESHOLD_NONE: return -1.0f;
@@ -124,13 +124,14 @@ static at_status run_batch(at_session *s, const at_pixels *const *pixels, size_t
 }
 
 at_status at_session_tag_pixels(at_session *s, const at_pixels *const *pixels, size_t count,
-                                const at_tag_options *o, at_tags **tags, at_error *errs)
+                                const at_tag_options *options, at_tags **tags, at_error *errs)
 {
     at_status worst = AT_OK;
+    at_tag_options o;
     const size_t n_labels = s->labels.count;
     for (size_t i = 0; i < count; i++)
         tags[i] = NULL;
-    at_status status = check_options(o, errs);
+    at_status status = read_options(&o, options, errs);
     for (size_t i = 0; i < count && status == AT_OK; i++) {
         if (!pixels[i] || (size_t)pixels[i]->size != s->model->net->config.image_size)
             status = at_fail(errs ? &errs[i] : NULL, AT_E_INVALID_PARAMETER,
@@ -143,7 +144,7 @@ at_status at_session_tag_pixels(at_session *s, const at_pixels *const *pixels, s
         status = run_batch(s, pixels + first, n, &e);
         for (size_t i = 0; i < n; i++) {
             const at_status one = status != AT_OK ? status
-                                                  : choose(s, s->logits + i * n_labels, o,
+                                                  : choose(s, s->logits + i * n_labels, &o,
                                                            &tags[first + i], &e);
             if (one == AT_OK) continue;
             worst = one;
@@ -158,7 +159,8 @@ at_status at_session_tag_batch(at_session *s, const at_image *const *images, siz
 {
     if (!s || !images || !tags)
         return at_fail(errs, AT_E_INVALID_PARAMETER, "at_session_tag_batch: no array may be NULL");
-    const at_status wrong = check_options(o, errs);
+    at_tag_options checked; // before any work; the passes read them again
+    const at_status wrong = read_options(&checked, o, errs);
     if (wrong != AT_OK) return wrong;
     at_status worst = AT_OK;
     const size_t step = s->max_batch;

@@ -469,9 +469,12 @@ at_status at_writer_open(const char *format, const at_writer_options *options, a
         return at_fail(
             err, AT_E_INVALID_PARAMETER,
             "--format: \"%s\" is none of text, json, jsonl, csv, csv-wide, official, html", format);
+    at_writer_options o;
+    const at_status known = AT_OPTIONS(at_writer_options, &o, options, err);
+    if (known != AT_OK) return known;
     at_writer *w = at_new(NULL, at_writer);
     if (!w) return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for a writer");
-    if (options) w->o = *options;
+    w->o = o;
     w->format = f;
     w->write = write;
     w->user = user;
@@ -485,10 +488,13 @@ at_status at_writer_open(const char *format, const at_writer_options *options, a
     return AT_OK;
 }
 
-at_status at_writer_add(at_writer *w, const at_record *r, at_error *err)
+at_status at_writer_add(at_writer *w, const at_record *record, at_error *err)
 {
-    w->format->add(w, r);
-    if (r->error)
+    at_record r;
+    const at_status known = AT_OPTIONS(at_record, &r, record, err);
+    if (known != AT_OK) return known;
+    w->format->add(w, &r);
+    if (r.error)
         w->failed++;
     else
         w->ok++;
