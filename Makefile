@@ -6,8 +6,8 @@ deps: ; @tools/deps.sh build test
 demo: all ; @tools/demo.sh $(BUILD) "$(PHOTOS)"
 test: ; @tools/deps.sh build test && tools/run-tests.sh $(BUILD)
 test-full: ; @tools/deps.sh build test && ANYTAG_FULL=1 tools/run-tests.sh $(BUILD)
-install: all ; cmake --install $(BUILD)
+install: all ; cmake --install $(BUILD) $(if $(PREFIX),--prefix "$(PREFIX)") >/dev/null
 check: ; @tools/check.sh
 format: ; git ls-files '*.c' '*.h' | xargs clang-format -i
 clean: ; rm -rf $(BUILD)
-help: ; @printf '%s\n' 'make            build' 'make demo       tag photographs, write a contact sheet (PHOTOS=dir: your own)' 'make test       every test' 'make test-full  and the full-size models' 'make install    to /usr/local' 'make check      layers, banned calls' 'make format     clang-format' 'make clean'
+help: ; @printf '%s\n' 'make            build' 'make demo       tag photographs, write a contact sheet (PHOTOS=dir: your own)' 'make test       every test' 'make test-full  and the full-size models' 'make install    to /usr/local (PREFIX=dir: elsewhere)' 'make check      layers, banned calls' 'make format     clang-format' 'make clean'

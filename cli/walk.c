@@ -48,7 +48,8 @@ static void count_other(cli_files *f, const char *name)
     for (size_t i = 0; i < CLI_ENDINGS_MAX; i++) {
         if (!f->others[i].n)
             (void)snprintf(f->others[i].ending, sizeof f->others[i].ending, "%s", dot);
-        if (f->others[i].n && strncmp(f->others[i].ending, dot, sizeof f->others[i].ending - 1) != 0)
+        if (f->others[i].n &&
+            strncmp(f->others[i].ending, dot, sizeof f->others[i].ending - 1) != 0)
             continue;
         f->others[i].n++;
         return;
@@ -92,7 +93,8 @@ static int by_bytes(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static void walk(cli_files *f, const cli_options *o, const char *folder, const place *up, size_t root)
+static void walk(cli_files *f, const cli_options *o, const char *folder, const place *up,
+                 size_t root)
 {
     const size_t len = strlen(folder), slash = len && folder[len - 1] == '/' ? 0 : 1;
     place here = {.up = up, .skip = len + slash, .depth = up ? up->depth + 1 : 1};

@@ -20,6 +20,16 @@ if(NOT ANYTAG_SANITIZE) # clang leaves a sanitizer's symbols to the program
   target_link_options(anytag PRIVATE -Wl,--no-undefined)
 endif()
 
+# anytag.pc finds its prefix from where it lies, so that `cmake --install --prefix` may choose another.
+file(RELATIVE_PATH ANYTAG_PC_UP /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+string(REGEX REPLACE "/$" "" ANYTAG_PC_UP "${ANYTAG_PC_UP}")
+set(private) # what a program needs that links libanytag.a
+foreach(module CRYPTO JANSSON UTF8PROC JPEG PNG EXIF WEBP)
+  list(APPEND private ${${module}_STATIC_LDFLAGS})
+endforeach()
+list(APPEND private -lm -lpthread)
+list(REMOVE_DUPLICATES private)
+list(JOIN private " " ANYTAG_PC_PRIVATE)
 configure_file(packaging/anytag.pc.in anytag.pc @ONLY)
 install(TARGETS anytag anytag_static DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/ DESTINATION include)
