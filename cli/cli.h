@@ -73,14 +73,18 @@ int cli_files_find(cli_files *f, const cli_options *o, char **inputs, size_t n);
 void cli_suggest_path(at_error *err, const char *path);
 void cli_files_free(cli_files *f);
 
-/* stdout, or FILE.part renamed when whole. */
+/* stdout; a regular file, written as FILE.part and renamed when whole; or, written as it is, what cannot
+ * be replaced: a device, a FIFO. */
 typedef struct cli_output {
     FILE *file;
-    const char *path;
-    char *part;
+    const char *path; // as the user gave it; NULL: stdout
+    char *target;     // where links lead
+    char *part;       // NULL: written straight
 } cli_output;
 int cli_output_open(cli_output *out, const char *path);
 at_status cli_output_write(void *user, const void *data, size_t size, at_error *err);
 int cli_output_close(cli_output *out, bool keep);
+/* At the end of the program: did all reach stdout? `code`, or the exit code of what went wrong. */
+int cli_stdout_close(int code);
 
 #endif

@@ -89,11 +89,18 @@ int cmd_info(const cli_options *o, char **inputs, size_t n)
 
 /* --- inspect ---------------------------------------------------------------------------------------------- */
 
+/* Where stages go, and why one could not be written. */
+typedef struct stages {
+    const char *dir;
+    at_error err;
+} stages;
+
 static at_status write_npy(void *user, const char *stage, const float *data, const size_t *dims,
                            int n_dims)
 {
+    stages *to = user;
     char path[4096], shape[128] = "", head[256];
-    (void)snprintf(path, sizeof path, "%s/%s.npy", (const char *)user, stage);
+    (void)snprintf(path, sizeof path, "%s/%s.npy", to->dir, stage);
     size_t n = 1;
     for (int i = 0; i < n_dims; i++) {
         (void)snprintf(shape + strlen(shape), sizeof shape - strlen(shape), "%zu,%s", dims[i],
@@ -104,16 +111,21 @@ static at_status write_npy(void *user, const char *stage, const float *data, con
                               "{'descr': '<f4', 'fortran_order': False, 'shape': (%s), }", shape);
     const int padded = (10 + text + 1 + 63) / 64 * 64 - 10;
     FILE *f = fopen(path, "wb");
-    if (!f) {
-        (void)cli_error(AT_E_OUTPUT_FAILED, "%s: cannot be written (%s)", path, strerror(errno));
-        return AT_E_OUTPUT_FAILED;
+    bool ok = f != NULL;
+    if (f) {
+        (void)fwrite("\x93NUMPY\1\0", 1, 8, f);
+        (void)fputc(padded & 255, f);
+        (void)fputc(padded >> 8, f);
+        (void)fprintf(f, "%s%*s\n", head, padded - text - 1, "");
+        (void)fwrite(data, sizeof *data, n, f);
+        ok = !ferror(f);
+        ok = fclose(f) == 0 && ok;
     }
-    fwrite("\x93NUMPY\1\0", 1, 8, f);
-    fputc(padded & 255, f);
-    fputc(padded >> 8, f);
-    fprintf(f, "%s%*s\n", head, padded - text - 1, "");
-    const bool ok = fwrite(data, sizeof *data, n, f) == n;
-    return fclose(f) == 0 && ok ? AT_OK : AT_E_OUTPUT_FAILED;
+    if (ok) return AT_OK;
+    to->err.status = errno == ENOSPC ? AT_E_DISK_FULL : AT_E_OUTPUT_FAILED;
+    (void)snprintf(to->err.text, sizeof to->err.text, "%.900s: cannot be written (%s)", path,
+                   strerror(errno));
+    return to->err.status;
 }
 
 static int dump(const cli_options *o, const char *path)
@@ -123,6 +135,7 @@ static int dump(const cli_options *o, const char *path)
     at_image *image = NULL;
     at_tags *tags = NULL;
     at_error err = {0};
+    stages to = {.dir = o->dump};
     int code = cli_open_model(o, &m);
     if (code) return code;
     if (mkdir(o->dump, 0777) != 0 && errno != EEXIST)
@@ -133,11 +146,10 @@ static int dump(const cli_options *o, const char *path)
                                  .max_bytes = (uint64_t)o->max_bytes_m << 20,
                                  .keep_rotated = o->no_rotate,
                                  .official_pixels = o->official_pixels};
-    if (code == 0 &&
-        (at_session_open(m, &so, &s, &err) != AT_OK ||
-         at_image_read(path, &io, &image, &err) != AT_OK ||
-         at_session_inspect(s, image, write_npy, (void *)(size_t)o->dump, &tags, &err) != AT_OK))
-        code = cli_fail(&err);
+    if (code == 0 && (at_session_open(m, &so, &s, &err) != AT_OK ||
+                      at_image_read(path, &io, &image, &err) != AT_OK ||
+                      at_session_inspect(s, image, write_npy, &to, &tags, &err) != AT_OK))
+        code = cli_fail(to.err.status == AT_OK ? &err : &to.err);
     at_tags_free(tags);
     at_image_free(image);
     at_session_close(s);

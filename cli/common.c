@@ -2,8 +2,10 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,12 +26,17 @@ int cli_output_open(cli_output *out, const char *path)
 {
     *out = (cli_output){.file = stdout};
     if (!path || strcmp(path, "-") == 0) return 0;
-    const size_t size = strlen(path) + 6;
-    out->part = malloc(size);
-    if (!out->part) return 6;
-    (void)snprintf(out->part, size, "%s.part", path);
     out->path = path;
-    out->file = fopen(out->part, "wb");
+    struct stat st;
+    const bool there = stat(path, &st) == 0;
+    out->target = there ? realpath(path, NULL) : strdup(path);
+    const size_t size = out->target ? strlen(out->target) + 6 : 0;
+    if (!there || S_ISREG(st.st_mode)) {
+        out->part = size ? malloc(size) : NULL;
+        if (!out->part) return cli_error(AT_E_OUT_OF_MEMORY, "%s: no memory for its name", path);
+        (void)snprintf(out->part, size, "%s.part", out->target);
+    }
+    out->file = fopen(out->part ? out->part : path, "wb");
     return out->file ? 0 : output_failed(path);
 }
 
@@ -51,9 +58,23 @@ int cli_output_close(cli_output *out, bool keep)
     int code = 0;
     if (out->path && out->file) {
         const bool ok = fclose(out->file) == 0;
-        if (!ok || (keep && rename(out->part, out->path) != 0)) code = output_failed(out->path);
-        if (!keep || code) (void)unlink(out->part);
+        if (!ok || (keep && out->part && rename(out->part, out->target) != 0))
+            code = output_failed(out->path);
+        if (out->part && (!keep || code)) (void)unlink(out->part);
     }
     free(out->part);
+    free(out->target);
     return code;
+}
+
+int cli_stdout_close(int code)
+{
+    errno = 0;
+    const bool lost = fflush(stdout) != 0 || ferror(stdout);
+    if (!lost || code > 1) return code; // or told already
+    struct pollfd reader = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    if (poll(&reader, 1, 0) == 1 && reader.revents & POLLERR) return 141;
+    return cli_error(errno == ENOSPC ? AT_E_DISK_FULL : AT_E_OUTPUT_FAILED,
+                     "stdout: cannot be written%s%s", errno ? ": " : "",
+                     errno ? strerror(errno) : "");
 }

@@ -16,15 +16,16 @@ static void version(bool more)
 
 int main(int argc, char **argv)
 {
-    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGPIPE, SIG_IGN); // a write fails with EPIPE,
+    (void)signal(SIGXFSZ, SIG_IGN); // or with EFBIG, and is told as any other
     const char *name = argc < 2 ? "--help" : argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
         cli_overview(stdout);
-        return 0;
+        return cli_stdout_close(0);
     }
     if (strcmp(name, "--version") == 0) {
         version(argc > 2 && (strcmp(argv[2], "-v") == 0 || strcmp(argv[2], "--verbose") == 0));
-        return 0;
+        return cli_stdout_close(0);
     }
     const cli_command *c = cli_find_command(name);
     if (!c) {
@@ -41,6 +42,7 @@ int main(int argc, char **argv)
         cli_command_help(stdout, c);
     else if (code == 0)
         code = c->run(&o, inputs, n);
+    code = cli_stdout_close(code);
     cli_say_close();
     cli_options_free(&o);
     free(inputs);

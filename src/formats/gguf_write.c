@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { ALIGNMENT = 32, MAX_TENSORS = 65536, MAX_PATCHES = 32 };
@@ -66,8 +67,12 @@ at_status at_gguf_create(at_gguf_writer **out, const char *path, const at_alloca
     at_buf_init(&g->keys, al, HEADER_LIMIT);
     at_buf_init(&g->infos, al, HEADER_LIMIT);
     at_status status = AT_OK;
+    struct stat st;
     if (!g->path || !g->part)
         status = at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory", path);
+    else if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) // renaming would replace a device
+        status = at_fail(err, AT_E_OUTPUT_FAILED,
+                         "%s: not a regular file; a model cannot be written there", path);
     else {
         (void)snprintf(g->part, len + 6, "%s.part", path);
         g->fd = open(g->part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
