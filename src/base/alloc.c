@@ -3,14 +3,33 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+enum { HUGE_PAGE = 2 << 20 }; // bytes; of x86-64 and most of arm64
+
+/* Weights and activations are walked in rows that lie pages apart: with small pages a product spends a
+ * tenth of its time on the table of addresses. Only a wish, for whole pages of the block. */
+static void ask_for_huge_pages(void *data, size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+    const uintptr_t begin = at_round_up((uintptr_t)data, HUGE_PAGE);
+    const uintptr_t end = ((uintptr_t)data + bytes) / HUGE_PAGE * HUGE_PAGE;
+    if (begin < end) madvise((char *)data + (begin - (uintptr_t)data), end - begin, MADV_HUGEPAGE);
+#else
+    (void)data;
+    (void)bytes;
+#endif
+}
 
 void *at_alloc(const at_allocator *al, size_t size)
 {
     size_t padded;
     if (!at_add(size, AT_SLACK + AT_ALIGN - 1, &padded)) return NULL;
     padded &= ~(size_t)(AT_ALIGN - 1); // aligned_alloc wants a multiple of the alignment
-    if (al && al->alloc) return al->alloc(al->user, padded, AT_ALIGN);
-    return aligned_alloc(AT_ALIGN, padded);
+    void *data = al && al->alloc ? al->alloc(al->user, padded, AT_ALIGN)
+                                 : aligned_alloc(AT_ALIGN, padded);
+    if (data) ask_for_huge_pages(data, padded);
+    return data;
 }
 
 void *at_calloc(const at_allocator *al, size_t n, size_t size)

@@ -2,12 +2,7 @@
  * up with zeros. The panels keep the type they are stored in, or are converted on the way. */
 #include "backend/cpu/cpu.h"
 
-#include <sys/mman.h>
-
-enum {
-    SLICE = 64,               // columns converted at a time
-    HUGE_PAGE_BYTES = 2 << 20 // of x86-64 and most of arm64
-};
+enum { SLICE = 64 }; // columns converted at a time
 
 typedef struct packing {
     const at_kernels *kernels;
@@ -51,19 +46,6 @@ static void pack_panel(void *ctx, size_t panel, int worker)
     }
 }
 
-/* Panels are read from end to end: large pages spare the table of addresses. Only a wish. */
-static void ask_for_huge_pages(void *data, size_t bytes)
-{
-#ifdef MADV_HUGEPAGE
-    const uintptr_t begin = at_round_up((uintptr_t)data, HUGE_PAGE_BYTES);
-    const uintptr_t end = ((uintptr_t)data + bytes) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
-    if (begin < end) madvise((char *)data + (begin - (uintptr_t)data), end - begin, MADV_HUGEPAGE);
-#else
-    (void)data;
-    (void)bytes;
-#endif
-}
-
 at_status at_cpu_pack(at_matrix *out, const void *w, at_dtype src, at_dtype dst, size_t n, size_t k,
                       at_pool *pool, const at_allocator *al, at_error *err)
 {
@@ -73,7 +55,6 @@ at_status at_cpu_pack(at_matrix *out, const void *w, at_dtype src, at_dtype dst,
     if (!at_mul(panels * kn->nr, k, &m.bytes) || !at_mul(m.bytes, at_dtype_size(dst), &m.bytes) ||
         !(m.data = at_alloc(al, m.bytes)))
         return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for weights of %zu x %zu", n, k);
-    ask_for_huge_pages(m.data, m.bytes);
     packing p = {.kernels = kn, .src = w, .dst = m.data, .from = src, .to = dst, .n = n, .k = k};
     at_pool_run(pool, panels, pack_panel, &p);
     *out = m;
