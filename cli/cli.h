@@ -55,11 +55,22 @@ void cli_print_model_dirs(const cli_options *o, FILE *to);
 /* --- common.c -------------------------------------------------------------------------------------------- */
 
 double cli_seconds(void);
+const char *cli_locale(void); // of LC_ALL, LC_MESSAGES, LANG; never NULL
+bool cli_utf8_locale(void);
+/* "resume: anytag tag --resume ...": the command that goes on, as a shell takes it. */
+void cli_print_resume(const cli_options *o, const char *command);
+
+/* stop.c: from here on SIGINT and SIGTERM ask the run to stop. */
+void cli_stop_begin(const cli_options *o);
+void cli_stop_at_hand(size_t images); // that will still be finished
+int cli_stopped(void);                // 0, or the exit code 130 or 143
 
 /* The pictures that the inputs name, and what was passed over on the way. */
 enum { CLI_ENDINGS_MAX = 8 };
 typedef struct cli_files {
     char **paths;
+    size_t
+        *below; // where in a path the part below the named folder begins; a named file's: its name
     size_t n, cap;
     size_t looked; // files seen in folders
     struct {
@@ -71,6 +82,8 @@ typedef struct cli_files {
 int cli_files_find(cli_files *f, const cli_options *o, char **inputs, size_t n);
 /* Adds "; did you mean X?" to the error of a path that is not there. */
 void cli_suggest_path(at_error *err, const char *path);
+/* The format that a name's ending promises ("jpeg"), NULL: it is no picture's. */
+const char *cli_promised_format(const char *name);
 void cli_files_free(cli_files *f);
 
 /* stdout; a regular file, written as FILE.part and renamed when whole; or, written as it is, what cannot

@@ -1,4 +1,4 @@
-/* common.c - the clock, output files. */
+/* common.c - the clock, the locale, output files. */
 #include "cli.h"
 
 #include <errno.h>
@@ -14,6 +14,49 @@ double cli_seconds(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+const char *cli_locale(void)
+{
+    static const char *const names[] = {"LC_ALL", "LC_MESSAGES", "LANG"};
+    for (int i = 0; i < 3; i++) {
+        const char *value = getenv(names[i]);
+        if (value && *value) return value;
+    }
+    return "";
+}
+
+bool cli_utf8_locale(void)
+{
+    return strcasestr(cli_locale(), "utf") != NULL;
+}
+
+static void print_word(const char *word)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./,:=+@%";
+    if (*word && word[strspn(word, plain)] == 0) {
+        fprintf(stderr, " %s", word);
+        return;
+    }
+    fputs(" '", stderr);
+    for (const char *c = word; *c; c++) {
+        if (*c == '\'')
+            fputs("'\\''", stderr);
+        else
+            fputc(*c, stderr);
+    }
+    fputc('\'', stderr);
+}
+
+void cli_print_resume(const cli_options *o, const char *command)
+{
+    fprintf(stderr, "resume: anytag %s --resume", command);
+    for (int i = 0; i < o->n_words; i++) {
+        if (strcmp(o->words[i], "--resume") != 0 && strcmp(o->words[i], "--force") != 0)
+            print_word(o->words[i]);
+    }
+    fputc('\n', stderr);
 }
 
 static int output_failed(const char *path)
@@ -56,7 +99,7 @@ at_status cli_output_write(void *user, const void *data, size_t size, at_error *
 int cli_output_close(cli_output *out, bool keep)
 {
     int code = 0;
-    if (out->path && out->file) {
+    if (out->path && out->file && out->file != stdout) {
         const bool ok = fclose(out->file) == 0;
         if (!ok || (keep && out->part && rename(out->part, out->target) != 0))
             code = output_failed(out->path);
@@ -64,6 +107,7 @@ int cli_output_close(cli_output *out, bool keep)
     }
     free(out->part);
     free(out->target);
+    *out = (cli_output){0};
     return code;
 }
 

@@ -9,17 +9,26 @@
 #include <string.h>
 #include <sys/stat.h>
 
-bool cli_files_add(cli_files *f, const char *path)
+bool cli_files_add(cli_files *f, const char *path, size_t below)
 {
     if (f->n == f->cap) {
         const size_t cap = f->cap ? 2 * f->cap : 256;
         char **more = realloc(f->paths, cap * sizeof *more);
-        if (!more) return false;
-        f->paths = more;
+        if (more) f->paths = more;
+        size_t *parts = more ? realloc(f->below, cap * sizeof *parts) : NULL;
+        if (!parts) return false;
+        f->below = parts;
         f->cap = cap;
     }
     f->paths[f->n] = strdup(path);
+    f->below[f->n] = below;
     return f->paths[f->n] && ++f->n;
+}
+
+static bool add_named(cli_files *f, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return cli_files_add(f, path, slash ? (size_t)(slash - path) + 1 : 0);
 }
 
 bool cli_near_path(const char *path, char *out, size_t size)
@@ -72,12 +81,11 @@ static int name_one(cli_files *f, const cli_options *o, const char *path)
     glob_t g = {0};
     if (!there && strpbrk(path, "*?[") && glob(path, 0, NULL, &g) == 0) {
         for (size_t i = 0; i < g.gl_pathc; i++)
-            (void)cli_files_add(f, g.gl_pathv[i]);
+            (void)add_named(f, g.gl_pathv[i]);
         globfree(&g);
         return 0;
     }
-    return cli_files_add(f, path) ? 0
-                                  : 6; // one that cannot be read is reported when its turn comes
+    return add_named(f, path) ? 0 : 6; // one that cannot be read is reported when its turn comes
 }
 
 static int from_list(cli_files *f, const cli_options *o, const char *path)
@@ -134,6 +142,7 @@ void cli_files_free(cli_files *f)
     for (size_t i = 0; i < f->n; i++)
         free(f->paths[i]);
     free(f->paths);
+    free(f->below);
     cli_rules_free(&f->include);
     cli_rules_free(&f->exclude);
     *f = (cli_files){0};

@@ -4,11 +4,9 @@
 
 #include "cli.h"
 
-bool cli_files_add(cli_files *f, const char *path);
+bool cli_files_add(cli_files *f, const char *path, size_t below);
 /* Adds the pictures of a folder. */
 void cli_walk(cli_files *f, const cli_options *o, const char *folder);
-/* The format that a name's ending promises ("jpeg"), NULL: it is no picture's. */
-const char *cli_promised_format(const char *name);
 /* The nearest name beside a path that does not exist (or holds nothing), as a path; false: none. */
 bool cli_near_path(const char *path, char *out, size_t size);
 

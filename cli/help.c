@@ -110,17 +110,13 @@ static int topic_config(const cli_options *o)
 static int topic_formats(const cli_options *o)
 {
     (void)o;
-    static const char *const about[][2] = {
-        {"text", "for people; in a pipe one line a file, PATH<tab>TAG, TAG, ..."},
-        {"json", "one document with all results (anytag.run/1)"},
-        {"jsonl", "one record a line (anytag.result/1), errors included; can be resumed"},
-        {"csv", "one row a tag, RFC 4180: path,tag_id,tag,tag_zh,score,threshold"},
-        {"csv-wide", "one row a picture: path,tags,scores,caption"},
-        {"official", "as inference_ram.py prints them behind \"Image Tags: \""},
-        {"html", "a contact sheet in one file"},
-    };
-    for (size_t i = 0; i < sizeof about / sizeof about[0]; i++)
-        printf("  %-9s %s\n", about[i][0], about[i][1]);
+    for (const char *const *f = at_writer_formats(); *f; f++)
+        printf("  %-9s %s\n", *f, at_writer_about(*f));
+    fputs(
+        "txt and hydrus write a file for each picture: x.txt beside x.jpg (hydrus: x.jpg.txt), or below\n"
+        "-o DIR. A file that anytag did not write, or that changed since, is left alone unless\n"
+        "--txt-append or --force say otherwise. jsonl with -o FILE goes on with --resume.\n",
+        stdout);
     return 0;
 }
 

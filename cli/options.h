@@ -18,16 +18,18 @@ enum { CLI_OPTIONS_MAX = 128 };
 typedef struct cli_options {
     const char *model, *models_dir, *format, *lang, *threshold, *thresholds, *only, *exclude_tags,
         *output, *color, *progress, *device, *precision, *config, *log_file, *log_format, *ext,
-        *sort;
+        *sort, *rename, *txt_name, *tag_namespace;
     const char *official, *model_config, *tags, *tags_zh, *type, *arch, *name, *dump, *files_from;
     long top, threads, batch, max_pixels_m, max_bytes_m, max_depth, repeat, warmup, verbose;
     cli_list include, exclude;
-    bool follow, all_scores, official_pixels, no_rotate, quiet, no_recursive, hidden, scores,
-        null_ends, from0, bom, excel, dry_run, stats, tag_list, json, help, system, no_sha256,
-        no_config, project_config;
+    bool resume, force, txt_append, underscore, follow, all_scores, official_pixels, no_rotate,
+        quiet, no_recursive, hidden, scores, null_ends, from0, bom, excel, dry_run, stats, tag_list,
+        json, help, system, no_sha256, no_config, project_config;
 
     const char *origin[CLI_OPTIONS_MAX]; // where each row's value is from; NULL: the default
-    char **owned;                        // text of configuration files
+    char **words;                        // of the command line, behind the command
+    int n_words;
+    char **owned; // text of configuration files
     size_t n_owned;
 } cli_options;
 

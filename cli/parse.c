@@ -244,6 +244,8 @@ int cli_parse(int argc, char **argv, const char *command, cli_options *o, char *
 {
     *inputs = calloc((size_t)argc + 1, sizeof **inputs);
     if (!*inputs) return 6;
+    o->words = argv;
+    o->n_words = argc;
     cli_options given = {0}; // the command line alone says which configuration is read
     int code = words(argc, argv, command, &given, *inputs, n_inputs);
     if (code == 0 && !given.help) code = cli_settings(&given, command, o);

@@ -129,7 +129,7 @@ static void walk(cli_files *f, const cli_options *o, const char *folder, const p
             } else {
                 f->looked++;
                 if (o->ext ? listed(o->ext, name) : cli_promised_format(name) != NULL)
-                    (void)cli_files_add(f, path);
+                    (void)cli_files_add(f, path, root ? root : here.skip);
                 else
                     count_other(f, name);
             }

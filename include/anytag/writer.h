@@ -8,7 +8,8 @@
  *     at_writer_finish(w, &err);
  *     at_writer_close(w);
  *
- * Formats: text json jsonl csv csv-wide official html. Machine formats are stable (schema
+ * Formats: text json jsonl csv csv-wide txt hydrus official html; txt and hydrus are the content of one
+ * file a picture, so open a writer for each. Machine formats are stable (schema
  * anytag.result/1); text is for people. */
 #ifndef ANYTAG_WRITER_H
 #define ANYTAG_WRITER_H
@@ -34,6 +35,12 @@ typedef struct at_writer_options {
     int bom;                  /* csv: UTF-8 byte order mark */
     int excel;                /* csv: ' before cells that begin with = + - @ */
     const char *options_json; /* json: the run's options as a JSON object; NULL: {} */
+    /* The user's own names of tags, [at_model_tags()], NULL where the model's holds; keeps. Of tags
+     * that get the same English name the best is shown; "" hides a tag. NULL: the model's names. */
+    const char *const *names_en, *const *names_zh;
+    const char *options_hash;  /* json, jsonl: goes into each record; keeps; NULL: none */
+    int underscore;            /* txt: fire_hydrant */
+    const char *tag_namespace; /* hydrus: "auto" gives auto:dog; keeps; NULL: none */
 } at_writer_options;
 
 /* One picture's result. `error` non-NULL makes an error record. All borrowed. */
@@ -57,8 +64,10 @@ AT_API at_status at_writer_open(const char *format, const at_writer_options *opt
 AT_API at_status at_writer_add(at_writer *writer, const at_record *record, at_error *err);
 AT_API at_status at_writer_finish(at_writer *writer, at_error *err); /* the end of the document */
 AT_API void at_writer_close(at_writer *writer);
-/* Names of the formats, NULL-terminated, with one line each about them. */
+/* Names of the formats, NULL-terminated. */
 AT_API const char *const *at_writer_formats(void);
+/* One line about a format; NULL: there is none of that name. */
+AT_API const char *at_writer_about(const char *format);
 
 AT_C_END
 #endif

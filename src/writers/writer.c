@@ -1,4 +1,4 @@
-/* writer.c - results as text, json, jsonl, csv, csv-wide, official. One row of `formats` each. Machine
+/* writer.c - results as text, json, jsonl, csv, csv-wide, txt, hydrus, official, html. One row of `formats` each. Machine
  * formats have a fixed field order and six significant digits with a point in every locale. */
 #include "anytag/writer.h"
 
@@ -23,6 +23,7 @@ struct at_writer {
     at_write_fn write;
     void *user;
     at_buf out;
+    at_buf shown; // size_t: which of the record's tags, names once each
     size_t ok, failed;
     char started[32];
 };
@@ -34,6 +35,43 @@ static bool chinese(const at_writer *w)
 static bool both(const at_writer *w)
 {
     return w->o.lang && strchr(w->o.lang, ',');
+}
+
+/* The user's own name of a tag; NULL: it has none. */
+static const char *renamed(const at_writer *w, size_t id, const char *lang)
+{
+    const char *const *own = lang[0] == 'z' ? w->o.names_zh : w->o.names_en;
+    return own ? own[id] : NULL;
+}
+static const char *tag_name(const at_writer *w, const at_tags *t, size_t i, const char *lang)
+{
+    const char *own = renamed(w, at_tags_id(t, i), lang);
+    return own ? own : at_tags_name(t, i, lang);
+}
+static size_t shown_count(const at_writer *w)
+{
+    return w->shown.len / sizeof(size_t);
+}
+static size_t shown(const at_writer *w, size_t k)
+{
+    return ((const size_t *)(const void *)w->shown.data)[k];
+}
+/* All tags; of those that a new name made equal the first, which has the best score. */
+static void choose(at_writer *w, const at_tags *t)
+{
+    at_buf_clear(&w->shown);
+    const size_t n = t ? at_tags_count(t) : 0;
+    for (size_t i = 0; i < n; i++) {
+        const bool own = renamed(w, at_tags_id(t, i), "en") != NULL;
+        const char *name = tag_name(w, t, i, "en");
+        bool twice = own && !*name; // renamed to nothing
+        for (size_t k = 0; w->o.names_en && k < shown_count(w) && !twice; k++) {
+            const size_t other = shown(w, k);
+            if (own || renamed(w, at_tags_id(t, other), "en"))
+                twice = strcmp(tag_name(w, t, other, "en"), name) == 0;
+        }
+        if (!twice) at_buf_add(&w->shown, &i, sizeof i);
+    }
 }
 
 /* Six significant digits; a comma of the host's locale becomes a point. */
@@ -142,12 +180,13 @@ static void json_record(at_writer *w, const at_record *r)
     at_buf_fmt(b, ",\"sha256\":\"%s\",\"precision\":\"%s\",\"vocabulary\":\"%s\"}],\"tags\":[",
                at_model_sha256(r->model), at_model_precision(r->model),
                at_model_vocabulary(r->model));
-    for (size_t i = 0; i < at_tags_count(r->tags); i++) {
-        at_buf_fmt(b, "%s{\"id\":%zu,\"name\":", i ? "," : "", at_tags_id(r->tags, i));
-        quoted(b, at_tags_name(r->tags, i, "en"));
-        if (at_tags_name(r->tags, i, "zh")[0]) {
+    for (size_t k = 0; k < shown_count(w); k++) {
+        const size_t i = shown(w, k);
+        at_buf_fmt(b, "%s{\"id\":%zu,\"name\":", k ? "," : "", at_tags_id(r->tags, i));
+        quoted(b, tag_name(w, r->tags, i, "en"));
+        if (tag_name(w, r->tags, i, "zh")[0]) {
             at_buf_str(b, ",\"name_zh\":");
-            quoted(b, at_tags_name(r->tags, i, "zh"));
+            quoted(b, tag_name(w, r->tags, i, "zh"));
         }
         at_buf_str(b, ",\"score\":");
         number(b, (double)at_tags_score(r->tags, i));
@@ -172,7 +211,9 @@ static void json_record(at_writer *w, const at_record *r)
         at_buf_str(b, i ? "," : ",\"warnings\":[");
         quoted(b, r->warnings[i]);
     }
-    at_buf_str(b, r->n_warnings ? "]}" : "}");
+    if (r->n_warnings) at_buf_char(b, ']');
+    if (w->o.options_hash) at_buf_fmt(b, ",\"options_hash\":\"%.64s\"", w->o.options_hash);
+    at_buf_char(b, '}');
 }
 
 static void jsonl_add(at_writer *w, const at_record *r)
@@ -228,7 +269,7 @@ static size_t columns(const char *s)
 
 static void names(const at_writer *w, const at_tags *t, size_t i, char *out, size_t cap)
 {
-    const char *en = at_tags_name(t, i, "en"), *zh = at_tags_name(t, i, "zh");
+    const char *en = tag_name(w, t, i, "en"), *zh = tag_name(w, t, i, "zh");
     if (both(w))
         (void)snprintf(out, cap, "%s %s", en, zh);
     else
@@ -238,11 +279,11 @@ static void names(const at_writer *w, const at_tags *t, size_t i, char *out, siz
 static void text_screen(at_writer *w, const at_record *r)
 {
     at_buf *b = &w->out;
-    const size_t n = at_tags_count(r->tags);
+    const size_t n = shown_count(w);
     char name[256];
     size_t widest = 0;
-    for (size_t i = 0; i < n; i++) {
-        names(w, r->tags, i, name, sizeof name);
+    for (size_t k = 0; k < n; k++) {
+        names(w, r->tags, shown(w, k), name, sizeof name);
         widest = at_max_size(widest, columns(name));
     }
     at_buf_str(b, w->o.color ? "\033[1m" : "");
@@ -250,7 +291,8 @@ static void text_screen(at_writer *w, const at_record *r)
     at_buf_fmt(b, "%s  %dx%d\n", w->o.color ? "\033[0m" : "", at_image_width(r->image),
                at_image_height(r->image));
     const int room = w->o.terminal_width - (int)widest - 12, bar = room > 20 ? 20 : room;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t j = 0; j < n; j++) {
+        const size_t i = shown(w, j);
         names(w, r->tags, i, name, sizeof name);
         at_buf_fmt(b, "  %s%*s %.2f  ", name, (int)(widest - columns(name)), "",
                    (double)at_tags_score(r->tags, i));
@@ -277,9 +319,10 @@ static void text_add(at_writer *w, const at_record *r)
     char name[256];
     path_text(b, r->path ? r->path : r->name, w->o.null_ends);
     at_buf_char(b, '\t');
-    for (size_t i = 0; i < at_tags_count(r->tags); i++) {
+    for (size_t k = 0; k < shown_count(w); k++) {
+        const size_t i = shown(w, k);
         names(w, r->tags, i, name, sizeof name);
-        at_buf_fmt(b, "%s%s", i ? ", " : "", name);
+        at_buf_fmt(b, "%s%s", k ? ", " : "", name);
         if (w->o.scores) at_buf_fmt(b, ":%.2f", (double)at_tags_score(r->tags, i));
     }
     at_buf_char(b, w->o.null_ends ? 0 : '\n');
@@ -306,6 +349,32 @@ static void official_add(at_writer *w, const at_record *r)
     if (chinese(w) || both(w)) official_line(w, r, "zh");
 }
 
+/* --- txt, hydrus: the files beside pictures ------------------------------------------------------------- */
+
+static void txt_add(at_writer *w, const at_record *r)
+{
+    if (r->error) return;
+    char name[256];
+    for (size_t k = 0; k < shown_count(w); k++) {
+        names(w, r->tags, shown(w, k), name, sizeof name);
+        for (char *c = name; w->o.underscore && *c; c++) {
+            if (*c == ' ') *c = '_';
+        }
+        at_buf_fmt(&w->out, "%s%s", k ? ", " : "", name);
+    }
+    at_buf_char(&w->out, '\n');
+}
+static void hydrus_add(at_writer *w, const at_record *r)
+{
+    if (r->error) return;
+    const char *space = w->o.tag_namespace ? w->o.tag_namespace : "";
+    char name[256];
+    for (size_t k = 0; k < shown_count(w); k++) {
+        names(w, r->tags, shown(w, k), name, sizeof name);
+        at_buf_fmt(&w->out, "%s%s%s\n", space, *space ? ":" : "", name);
+    }
+}
+
 /* --- csv ----------------------------------------------------------------------------------------------- */
 
 static void cell(at_writer *w, const char *s)
@@ -328,12 +397,13 @@ static void csv_begin(at_writer *w)
 }
 static void csv_add(at_writer *w, const at_record *r)
 {
-    for (size_t i = 0; !r->error && i < at_tags_count(r->tags); i++) {
+    for (size_t k = 0; k < shown_count(w); k++) {
+        const size_t i = shown(w, k);
         cell(w, r->path ? r->path : r->name);
         at_buf_fmt(&w->out, ",%zu,", at_tags_id(r->tags, i));
-        cell(w, at_tags_name(r->tags, i, "en"));
+        cell(w, tag_name(w, r->tags, i, "en"));
         at_buf_char(&w->out, ',');
-        cell(w, at_tags_name(r->tags, i, "zh"));
+        cell(w, tag_name(w, r->tags, i, "zh"));
         at_buf_char(&w->out, ',');
         number(&w->out, (double)at_tags_score(r->tags, i));
         at_buf_char(&w->out, ',');
@@ -350,12 +420,12 @@ static void wide_add(at_writer *w, const at_record *r)
     if (r->error) return;
     cell(w, r->path ? r->path : r->name);
     at_buf_char(&w->out, ',');
-    for (size_t i = 0; i < at_tags_count(r->tags); i++)
-        at_buf_fmt(&w->out, "%s%s", i ? ";" : "", at_tags_name(r->tags, i, "en"));
+    for (size_t k = 0; k < shown_count(w); k++)
+        at_buf_fmt(&w->out, "%s%s", k ? ";" : "", tag_name(w, r->tags, shown(w, k), "en"));
     at_buf_char(&w->out, ',');
-    for (size_t i = 0; i < at_tags_count(r->tags); i++) {
-        if (i) at_buf_char(&w->out, ';');
-        number(&w->out, (double)at_tags_score(r->tags, i));
+    for (size_t k = 0; k < shown_count(w); k++) {
+        if (k) at_buf_char(&w->out, ';');
+        number(&w->out, (double)at_tags_score(r->tags, shown(w, k)));
     }
     at_buf_str(&w->out, ",\r\n");
 }
@@ -408,11 +478,12 @@ static void html_add(at_writer *w, const at_record *r)
         return;
     }
     at_buf_str(b, "<ul>");
-    for (size_t i = 0; i < at_tags_count(r->tags); i++) {
+    for (size_t k = 0; k < shown_count(w); k++) {
+        const size_t i = shown(w, k);
         at_buf_str(b, "<li><b>");
-        escaped(b, at_tags_name(r->tags, i, "en"));
+        escaped(b, tag_name(w, r->tags, i, "en"));
         at_buf_str(b, "<span>");
-        escaped(b, at_tags_name(r->tags, i, "zh"));
+        escaped(b, tag_name(w, r->tags, i, "zh"));
         at_buf_fmt(b, "</span></b>%.2f<i style=\"width:%d%%\"></i></li>",
                    (double)at_tags_score(r->tags, i), (int)(at_tags_score(r->tags, i) * 100));
     }
@@ -432,15 +503,26 @@ static const at_format formats[] = {
     {"jsonl", "one JSON record a line, errors included", NULL, jsonl_add, NULL},
     {"csv", "one row a tag, RFC 4180", csv_begin, csv_add, NULL},
     {"csv-wide", "one row a picture", wide_begin, wide_add, NULL},
+    {"txt", "TAG, TAG, ... on one line: a picture's .txt file", NULL, txt_add, NULL},
+    {"hydrus", "one tag a line: a picture's sidecar for hydrus", NULL, hydrus_add, NULL},
     {"official", "as inference_ram.py prints them", NULL, official_add, NULL},
     {"html", "a contact sheet in one file", html_begin, html_add, html_end},
 };
 
 const char *const *at_writer_formats(void)
 {
-    static const char *const list[] = {"text",     "json",     "jsonl", "csv",
-                                       "csv-wide", "official", "html",  NULL};
+    static const char *const list[] = {"text", "json",   "jsonl",    "csv",  "csv-wide",
+                                       "txt",  "hydrus", "official", "html", NULL};
+    _Static_assert(AT_COUNT(list) == AT_COUNT(formats) + 1, "a format has no name here");
     return list;
+}
+
+const char *at_writer_about(const char *format)
+{
+    for (size_t i = 0; i < AT_COUNT(formats); i++) {
+        if (strcmp(formats[i].name, format) == 0) return formats[i].about;
+    }
+    return NULL;
 }
 
 static at_status flush(at_writer *w, at_error *err)
@@ -468,7 +550,8 @@ at_status at_writer_open(const char *format, const at_writer_options *options, a
     if (!f)
         return at_fail(
             err, AT_E_INVALID_PARAMETER,
-            "--format: \"%s\" is none of text, json, jsonl, csv, csv-wide, official, html", format);
+            "--format: \"%s\" is none of text, json, jsonl, csv, csv-wide, txt, hydrus, official, html",
+            format);
     at_writer_options o;
     const at_status known = AT_OPTIONS(at_writer_options, &o, options, err);
     if (known != AT_OK) return known;
@@ -479,6 +562,7 @@ at_status at_writer_open(const char *format, const at_writer_options *options, a
     w->write = write;
     w->user = user;
     at_buf_init(&w->out, NULL, (size_t)1 << 30);
+    at_buf_init(&w->shown, NULL, (size_t)1 << 30);
     const time_t now = time(NULL);
     struct tm utc;
     if (gmtime_r(&now, &utc))
@@ -493,6 +577,8 @@ at_status at_writer_add(at_writer *w, const at_record *record, at_error *err)
     at_record r;
     const at_status known = AT_OPTIONS(at_record, &r, record, err);
     if (known != AT_OK) return known;
+    choose(w, r.error ? NULL : r.tags);
+    if (w->shown.status != AT_OK) return at_fail(err, w->shown.status, "no memory for the result");
     w->format->add(w, &r);
     if (r.error)
         w->failed++;
@@ -511,5 +597,6 @@ void at_writer_close(at_writer *w)
 {
     if (!w) return;
     at_buf_reset(&w->out);
+    at_buf_reset(&w->shown);
     at_free(NULL, w);
 }

@@ -1,0 +1,67 @@
+/* tag.h - the parts of anytag tag: what is asked for, the run over the pictures, where results go. */
+#ifndef ANYTAG_CLI_TAG_H
+#define ANYTAG_CLI_TAG_H
+
+#include "cli.h"
+#include "progress.h"
+
+/* --- tag_options.c --------------------------------------------------------------------------------------- */
+
+typedef struct tag_setup {
+    at_tag_options tags;
+    at_image_options image;
+    at_writer_options writer;
+    float *thresholds;
+    size_t *only, n_only; // ids to compute; NULL: all
+    const char **names;   // [2][tags] of --rename, English and Chinese
+    char *rename_text;
+} tag_setup;
+
+int tag_setup_open(tag_setup *t, const cli_options *o, const at_model *model);
+void tag_setup_free(tag_setup *t);
+
+/* --- where results go: document.c, beside.c --------------------------------------------------------------- */
+
+typedef struct tag_sink tag_sink;
+struct tag_sink {
+    /* Picture i: 1 it is done already, 0 it is to be tagged, -1 its result cannot be written (err).
+     * Called from decoding threads. */
+    int (*before)(tag_sink *s, size_t i, at_error *err);
+    /* In the order of the inputs, from one thread. */
+    at_status (*add)(tag_sink *s, size_t i, const at_record *record, at_error *err);
+    at_status (*skip)(tag_sink *s, size_t i, at_error *err);
+    /* `code`: how the run ended. Returns it, or what went wrong here. */
+    int (*finish)(tag_sink *s, int code);
+    void (*free)(tag_sink *s);
+    bool resumable;
+};
+
+typedef struct tag_place { // what a sink must know of the run
+    const cli_options *o;
+    const at_model *model;
+    const cli_files *files;
+    const at_writer_options *writer;
+} tag_place;
+
+/* One document on stdout or in FILE. */
+int tag_document_open(const tag_place *p, tag_sink **sink);
+/* A file for each picture, beside it or under -o DIR. */
+bool tag_is_beside(const cli_options *o);
+int tag_beside_open(const tag_place *p, tag_sink **sink);
+void tag_beside_list(const tag_place *p); // --dry-run
+
+/* --- tag_run.c ------------------------------------------------------------------------------------------- */
+
+typedef struct tag_job {
+    const cli_options *o;
+    at_model *model;
+    const cli_files *files;
+    const tag_setup *setup;
+    tag_sink *sink;
+    cli_progress *progress;
+} tag_job;
+
+/* Tags all pictures; 0, or the exit code that stopped it. */
+int tag_run(const tag_job *job);
+
+#endif

@@ -1,0 +1,145 @@
+"""Runs that were stopped go on, and what is done is left out."""
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+
+import pytest
+from program import BIN, clean, run
+
+
+def records(path):
+    out = [json.loads(x) for x in path.read_text().splitlines()]
+    for r in out:
+        r.pop("timing_ms", None)
+    return out
+
+
+def names(path):
+    return [r["source"]["name"] for r in records(path)]
+
+
+def counts(done):
+    """(tagged, failed, skipped) of the summary."""
+    words = [x for x in done.stderr.decode().splitlines() if " tagged, " in x][0].split()
+    return int(words[0]), int(words[2]), int(words[4])
+
+
+def test_resume_gives_the_file_of_one_run(photos, tmp_path):
+    whole, part = tmp_path / "whole.jsonl", tmp_path / "part.jsonl"
+    run("tag", "-f", "jsonl", "-o", whole, photos)
+    run("tag", "-f", "jsonl", "-o", part, photos / "b.png")
+    done = run("tag", "-f", "jsonl", "-o", part, "--resume", photos)
+    assert counts(done) == (2, 0, 1)
+    assert records(part) == records(whole) and names(part) == ["a.jpg", "b.png", "c.webp"]
+    again = part.read_bytes()
+    assert counts(run("tag", "-f", "jsonl", "-o", part, "--resume", photos)) == (0, 0, 3)
+    assert part.read_bytes() == again
+
+
+@pytest.mark.parametrize("change", ["content", "model", "option", "force"])
+def test_a_change_is_done_again(photos, tmp_path, change):
+    out, more = tmp_path / "r.jsonl", []
+    run("tag", "-f", "jsonl", "-o", out, photos)
+    if change == "content":
+        shutil.copy(photos / "b.png", photos / "a.jpg")  # a picture of another content; only this one is done again
+    if change == "model":
+        run("convert", "models/anytag-small-f16.gguf", tmp_path / "other.gguf", "--type", "f32")
+        more = ["-m", tmp_path / "other.gguf"]
+    if change == "option":
+        more = ["-k", "2"]
+    if change == "force":
+        more = ["--force"]
+    done = run("tag", "-f", "jsonl", "-o", out, "--resume", *more, photos)
+    assert counts(done) == ((1, 0, 2) if change == "content" else (3, 0, 0))
+    assert names(out) == ["a.jpg", "b.png", "c.webp"]
+    if change == "option":
+        assert all(len(r["tags"]) <= 2 for r in records(out))
+
+
+def test_what_does_not_change_results_is_no_change(photos, tmp_path):
+    out = tmp_path / "r.jsonl"
+    run("tag", "-f", "jsonl", "-o", out, "-j", "1", photos)
+    assert counts(run("tag", "-f", "jsonl", "-o", out, "--resume", "-j", "2", photos)) == (0, 0, 3)
+
+
+def test_other_records_and_failures(photos, tmp_path):
+    out = tmp_path / "r.jsonl"
+    (photos / "broken.jpg").write_bytes(b"no picture")
+    run("tag", "-f", "jsonl", "-o", out, photos, code=1)
+    assert len(records(out)) == 4
+    shutil.copy(photos / "a.jpg", photos / "broken.jpg")  # failures are tried again
+    done = run("tag", "-f", "jsonl", "-o", out, "--resume", photos / "broken.jpg", photos / "c.webp")
+    assert counts(done) == (1, 0, 1)
+    assert sorted(names(out)) == ["a.jpg", "b.png", "broken.jpg", "c.webp"]  # a and b were not named: they stay
+
+
+def test_after_a_crash(photos, tmp_path):
+    out, part = tmp_path / "r.jsonl", tmp_path / "r.jsonl.part"
+    run("tag", "-f", "jsonl", "-o", out, photos)
+    lines = out.read_bytes().splitlines(keepends=True)
+    out.unlink()
+    part.write_bytes(lines[0] + lines[1][:50])  # killed in the middle of a record
+    assert counts(run("tag", "-f", "jsonl", "-o", out, "--resume", photos)) == (2, 0, 1)
+    assert names(out) == ["a.jpg", "b.png", "c.webp"]
+    assert sorted(os.listdir(tmp_path))[-1] == "r.jsonl"  # no .part, no .part.old
+    (tmp_path / "r.jsonl.part.old").write_bytes(lines[0][:-20])  # and twice
+    part.write_bytes(lines[1])
+    out.unlink()
+    assert counts(run("tag", "-f", "jsonl", "-o", out, "--resume", photos)) == (2, 0, 1)
+
+
+def test_names_that_are_not_utf8(photos, tmp_path):
+    folder = tmp_path / "x"
+    folder.mkdir()
+    shutil.copy(photos / "a.jpg", os.fsencode(folder) + b"/\xff.jpg")
+    shutil.copy(photos / "b.png", os.fsencode(folder) + b"/\xfe.png")
+    out = tmp_path / "r.jsonl"
+    run("tag", "-f", "jsonl", "-o", out, folder)
+    assert counts(run("tag", "-f", "jsonl", "-o", out, "--resume", folder)) == (0, 0, 2)
+    assert len(records(out)) == 2
+
+
+def test_resume_needs_a_file(photos):
+    for args in (("-f", "jsonl"), ("-f", "csv", "-o", photos / "x.csv"), ()):
+        assert b"--resume: needs a file" in run("tag", "--resume", *args, photos, code=2).stderr
+
+
+@pytest.mark.parametrize("sig, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_and_carried_on(photos, tmp_path, sig, code):
+    folder, out = tmp_path / "many", tmp_path / "it's r.jsonl"
+    folder.mkdir()
+    for i in range(200):
+        shutil.copy(photos / "a.jpg", folder / f"{i:03}.jpg")
+    p = subprocess.Popen([BIN, "tag", "-j", "1", "-f", "jsonl", "-o", str(out), str(folder)], stderr=subprocess.PIPE, env=clean())
+    part = tmp_path / "it's r.jsonl.part"
+    while not (part.exists() and part.stat().st_size > 3000):
+        assert p.poll() is None
+    p.send_signal(sig)
+    _, said = p.communicate(timeout=60)
+    assert p.returncode == code
+    assert sig == signal.SIGTERM or b"finishing 1" in b" ".join(said.split()), said
+    first = len(records(out))
+    assert 0 < first < 200 and not part.exists()
+    last = said.decode().splitlines()[-1]
+    assert last.startswith("resume: anytag tag --resume -j 1")
+    command = shlex.split(last)[2:]
+    done = run(*command)
+    assert counts(done) == (200 - first, 0, first)
+    assert len(set(names(out))) == 200
+
+
+def test_stopping_a_resumed_run_loses_nothing(photos, tmp_path):
+    folder, out = tmp_path / "many", tmp_path / "r.jsonl"
+    folder.mkdir()
+    for i in range(150):
+        shutil.copy(photos / "a.jpg", folder / f"{i:03}.jpg")
+    run("tag", "-f", "jsonl", "-o", out, *[folder / f"{i:03}.jpg" for i in range(140, 150)])
+    p = subprocess.Popen([BIN, "tag", "-q", "-j", "1", "-f", "jsonl", "-o", str(out), "--resume", str(folder)], stderr=subprocess.PIPE, env=clean())
+    while not (tmp_path / "r.jsonl.part").exists():
+        assert p.poll() is None
+    p.send_signal(signal.SIGINT)
+    p.communicate(timeout=60)
+    assert p.returncode == 130 and set(names(out)) >= {f"{i}.jpg" for i in range(140, 150)}
