@@ -1,6 +1,6 @@
 /* depthwise_avx2.c - a row of a 3x3 depthwise convolution: eight channels at a time, whose nine weights
  * stay in registers along the row. Bound by its nine loads a vector of output. */
-#include "kernels/x86/math_avx2.h"
+#include "kernels/x86/vec.h"
 
 static inline __m256 act_of(__m256 s, at_end_act act)
 {

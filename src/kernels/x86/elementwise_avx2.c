@@ -1,6 +1,6 @@
 /* elementwise_avx2.c - one value in, one value out. What is left of 8 goes through ref, or through a
  * vector whose other lanes nobody sees, so that a value does not depend on its place. */
-#include "kernels/x86/math_avx2.h"
+#include "kernels/x86/math.h"
 
 static inline __m128i load_8x16(const void *x, size_t i)
 {
@@ -59,10 +59,7 @@ void at_bf16_of_f32_avx2(size_t n, const float *x, void *y)
 
 void at_gelu_avx2(size_t n, const float *x, float *y)
 {
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8)
-        _mm256_storeu_ps(y + i, gelu_of(_mm256_loadu_ps(x + i)));
-    if (i < n) store_first(y + i, gelu_of(load_first(x + i, n - i)), n - i);
+    gelu(n, x, y);
 }
 
 void at_add_avx2(size_t n, const float *a, const float *b, float *y)

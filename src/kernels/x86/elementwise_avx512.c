@@ -1,5 +1,6 @@
 /* elementwise_avx512.c - GELU, and 16-bit floats to float32 on the way into a product. */
-#include "kernels/x86/math_avx512.h"
+#define AT_VEC_512
+#include "kernels/x86/math.h"
 
 void at_f32_of_f16_avx512(size_t n, const void *x, float *y)
 {
@@ -24,8 +25,5 @@ void at_f32_of_bf16_avx512(size_t n, const void *x, float *y)
 
 void at_gelu_avx512(size_t n, const float *x, float *y)
 {
-    size_t i = 0;
-    for (; i + 16 <= n; i += 16)
-        _mm512_storeu_ps(y + i, gelu_of(_mm512_loadu_ps(x + i)));
-    if (i < n) store_first(y + i, gelu_of(load_first(x + i, n - i)), n - i);
+    gelu(n, x, y);
 }

@@ -1,6 +1,6 @@
 /* mix_avx2.c - dot products of stored rows with a vector, and weighted sums of them: RAM++'s
  * re-weighting. Bound by memory: 16-bit rows are widened in registers. Nothing behind a row is read. */
-#include "kernels/x86/math_avx2.h"
+#include "kernels/x86/vec.h"
 
 #include <math.h>
 

@@ -1,5 +1,5 @@
 /* pack_avx2.c - rows side by side into panels [k][nr]: transposes of 8 x 8 elements. */
-#include "kernels/x86/math_avx2.h"
+#include "kernels/x86/vec.h"
 
 /* 8 rows of 8 floats, ld apart, to 8 rows that are nr apart. */
 static void transpose_32(const float *src, size_t ld, float *dst, size_t nr)

@@ -1,5 +1,5 @@
 /* rows_avx2.c - LayerNorm, softmax and mean of rows. Lanes are added in one fixed tree. */
-#include "kernels/x86/math_avx2.h"
+#include "kernels/x86/math.h"
 
 #include <math.h>
 
@@ -109,16 +109,15 @@ static inline __attribute__((always_inline)) __m256 scores(const terms *t, float
 /* x becomes exp(x - most); gives the sum. */
 static inline float powers(float *x, size_t n, __m256 most)
 {
-    const __m256 zero = _mm256_setzero_ps();
-    __m256 sum = zero;
+    __m256 sum = _mm256_setzero_ps();
     size_t j = 0;
     for (; j + 8 <= n; j += 8) {
-        const __m256 e = exp_of_negative(_mm256_sub_ps(_mm256_loadu_ps(x + j), most), zero);
+        const __m256 e = exp_of_negative(_mm256_sub_ps(_mm256_loadu_ps(x + j), most));
         _mm256_storeu_ps(x + j, e);
         sum = _mm256_add_ps(sum, e);
     }
     if (j < n) {
-        const __m256 e = exp_of_negative(_mm256_sub_ps(load_first(x + j, n - j), most), zero);
+        const __m256 e = exp_of_negative(_mm256_sub_ps(load_first(x + j, n - j), most));
         store_first(x + j, e, n - j);
         sum = _mm256_add_ps(sum, _mm256_and_ps(e, _mm256_castsi256_ps(first_lanes(n - j))));
     }

@@ -1,5 +1,6 @@
 /* rows_avx512.c - LayerNorm and softmax of rows. Lanes are added in one fixed tree. */
-#include "kernels/x86/math_avx512.h"
+#define AT_VEC_512
+#include "kernels/x86/math.h"
 
 #include <math.h>
 
@@ -82,12 +83,11 @@ static __m512 scores(const at_softmax *p, size_t i, size_t n)
 /* x becomes exp(x - most); gives the sum. */
 static float powers(float *x, size_t n, __m512 most)
 {
-    const __m512 zero = _mm512_setzero_ps();
-    __m512 sum = zero;
+    __m512 sum = _mm512_setzero_ps();
     for (size_t j = 0; j < n; j += 16) {
         const __mmask16 lanes = first_lanes(n - j < 16 ? n - j : 16);
         const __m512 s = _mm512_maskz_loadu_ps(lanes, x + j);
-        const __m512 e = _mm512_maskz_mov_ps(lanes, exp_of_negative(_mm512_sub_ps(s, most), zero));
+        const __m512 e = _mm512_maskz_mov_ps(lanes, exp_of_negative(_mm512_sub_ps(s, most)));
         _mm512_mask_storeu_ps(x + j, lanes, e);
         sum = _mm512_add_ps(sum, e);
     }

@@ -1,0 +1,160 @@
+/* gemm_tile.h - a tile of gemm_panel, for every level; gemm_<level>.c says which tiles there are.
+ *
+ *        NR = 2 vectors         AVX2: 6 x 2 sums, 2 of B, A is broadcast from memory into 1: 15 of 16
+ *      +-----------------+      AVX-512: 14 x 2 sums, 2 of B, 1 of A: 31 of 32
+ *  MR  |   v0     v1     |
+ *      |  ...            |      packed B:  0 1 .. NR-1 | NR .. 2NR-1 | ..
+ *      +-----------------+      A lies as it is: MR rows, lda apart, read along k
+ *
+ * A panel with one vector of columns or less left runs in tiles of one vector, twice as high on AVX2.
+ * Rows beyond the last full tile run in tiles of their own height. Every sum is one chain of fused
+ * multiply-adds in the order of k, so that neither the tile's height nor its place changes a bit.
+ * Bound: AVX2 12 FMA a k against 8 loads, AVX-512 28 against 16: the FMA ports.
+ * Blocking after Goto & van de Geijn 2008. */
+#ifndef AT_KERNELS_X86_GEMM_TILE_H
+#define AT_KERNELS_X86_GEMM_TILE_H
+
+#include "kernels/x86/math.h"
+
+enum { NR = 2 * LANES, TILE = 14, UNROLL = LANES == 8 ? 4 : 2 };
+
+/* sum += x * b, in this form and order: left to itself gcc folds loads, spreads the steps of k over each
+ * other and spills sums. */
+#ifdef AT_SIMD_HEADER
+#define ADD_PRODUCT(sum, x, b) ((sum) = V(fmadd_ps)(x, b, sum))
+#else
+#define ADD_PRODUCT(sum, x, b) \
+    __asm__ volatile("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(x), "v"(b))
+#endif
+
+/* Every sum of a tile. */
+#define EACH                                                   \
+    _Pragma("GCC unroll 14") for (size_t r = 0; r < rows; r++) \
+        _Pragma("GCC unroll 2") for (size_t v = 0; v < vecs; v++)
+
+/* Ends a tile the slow way, sums [rows][ld]: GELU, columns that are no whole vectors. */
+static __attribute__((noinline)) void put_tile(const at_gemm_panel *p, size_t i, size_t rows,
+                                               float *sums, size_t ld)
+{
+    if (p->act == AT_END_GELU) gelu(rows * ld, sums, sums);
+    for (size_t r = 0; r < rows; r++, i++) {
+        for (size_t j = 0; j < p->n; j += LANES) {
+            const size_t n = p->n - j < LANES ? p->n - j : LANES;
+            vec s = V(loadu_ps)(sums + r * ld + j);
+            const float *residual = p->residual + i * p->ld_residual + j;
+            float *y = p->y + i * p->ldy + j;
+            if (n == LANES) {
+                V(storeu_ps)(y, p->residual ? V(add_ps)(s, V(loadu_ps)(residual)) : s);
+            } else {
+                store_first(y, p->residual ? V(add_ps)(s, load_first(residual, n)) : s, n);
+            }
+        }
+    }
+}
+
+/* Rows [i, i + rows) against the panel's first `vecs` vectors. rows and vecs are constants. */
+INLINE void tile(const at_gemm_panel *p, size_t i, const size_t rows, const size_t vecs)
+{
+    const size_t lda = p->lda, k_end = p->k;
+    const float *a = p->a + i * lda;
+    const float *b = p->b;
+    if (p->last) {
+        const float *y = p->y + i * p->ldy;
+#pragma GCC unroll 14
+        for (size_t r = 0; r < rows; r++, y += p->ldy)
+            __builtin_prefetch(y, 1);
+    }
+    vec s[TILE][2];
+    EACH s[r][v] = V(setzero_ps)();
+
+    // three rows a pointer: base, base + lda, base + 2 lda are addresses of x86
+    const float *a3 = a + 3 * lda;
+    const float *a6 = a + 6 * lda;
+    const float *a9 = a + 9 * lda;
+    const float *a12 = a + 12 * lda;
+#define ROW(r) ((r) < 3 ? a : (r) < 6 ? a3 : (r) < 9 ? a6 : (r) < 12 ? a9 : a12)[(r) % 3 * lda + u]
+#define STEPS(n)                                                       \
+    _Pragma("GCC unroll 4") for (size_t u = 0; u < (n); u++)           \
+    {                                                                  \
+        const vec b0 = V(load_ps)(b + u * NR);                         \
+        const vec b1 = vecs > 1 ? V(load_ps)(b + u * NR + LANES) : b0; \
+        _Pragma("GCC unroll 14") for (size_t r = 0; r < rows; r++)     \
+        {                                                              \
+            const vec x = V(set1_ps)(ROW(r));                          \
+            ADD_PRODUCT(s[r][0], x, b0);                               \
+            if (vecs > 1) ADD_PRODUCT(s[r][1], x, b1);                 \
+        }                                                              \
+    }                                                                  \
+    a += (n), a3 += (n), a6 += (n), a9 += (n), a12 += (n), b += (n)*NR
+    size_t k = 0;
+    for (; k + UNROLL <= k_end; k += UNROLL) {
+        STEPS(UNROLL);
+    }
+    for (; k < k_end; k++) {
+        STEPS(1);
+    }
+#undef STEPS
+#undef ROW
+
+    float *partial = p->partial + i * NR;
+    if (!p->first) EACH s[r][v] = V(add_ps)(V(load_ps)(partial + r * NR + v * LANES), s[r][v]);
+    if (!p->last) {
+        EACH V(store_ps)(partial + r * NR + v * LANES, s[r][v]);
+        return;
+    }
+    const bool whole = p->n == vecs * LANES;
+    if (p->bias) {
+        vec bias[2];
+        for (size_t v = 0; v < vecs; v++)
+            bias[v] = whole || p->n > (v + 1) * LANES
+                          ? V(loadu_ps)(p->bias + v * LANES)
+                          : load_first(p->bias + v * LANES, p->n - v * LANES);
+        EACH s[r][v] = V(add_ps)(s[r][v], bias[v]);
+    }
+    if (p->act == AT_END_RELU || p->act == AT_END_RELU6) // second operand: NaN stays
+        EACH s[r][v] = V(max_ps)(V(setzero_ps)(), s[r][v]);
+    if (p->act == AT_END_RELU6) EACH s[r][v] = V(min_ps)(V(set1_ps)(6.0f), s[r][v]);
+    if (p->act == AT_END_GELU || !whole) {
+        _Alignas(64) float sums[TILE * NR];
+        EACH V(store_ps)(sums + (r * vecs + v) * LANES, s[r][v]);
+        put_tile(p, i, rows, sums, vecs * LANES);
+        return;
+    }
+    if (p->residual) {
+        const size_t ld = p->ld_residual;
+        const float *residual = p->residual + i * ld;
+        EACH s[r][v] = V(add_ps)(s[r][v], V(loadu_ps)(residual + r * ld + v * LANES));
+    }
+    const size_t ldy = p->ldy;
+    float *y = p->y + i * ldy;
+    EACH V(storeu_ps)(y + r * ldy + v * LANES, s[r][v]);
+}
+#undef EACH
+
+typedef struct tiles {
+    size_t rows; // from the highest down to 1
+    void (*run)(const at_gemm_panel *p, size_t i);
+} tiles;
+
+#define TILES(name, rows, vecs)                                                           \
+    static __attribute__((noinline)) void name##_##rows(const at_gemm_panel *p, size_t i) \
+    {                                                                                     \
+        tile(p, i, rows, vecs);                                                           \
+    }
+
+/* All rows of the panel, from the first kind of tile that fits. The next panel is fetched on the way. */
+INLINE void run_tiles(const at_gemm_panel *p, const tiles *t)
+{
+    const char *next = p->next;
+    const size_t bytes = next ? p->next_bytes : 0,
+                 step = at_round_up(bytes / (p->m / t->rows + 1) + 1, 64);
+    for (size_t i = 0, at = 0; i < p->m; t++) {
+        for (; p->m - i >= t->rows; i += t->rows, at += step) {
+            for (size_t line = at; line < at + step && line < bytes; line += 64)
+                __builtin_prefetch(next + line, 0, 2);
+            t->run(p, i);
+        }
+    }
+}
+
+#endif
