@@ -54,7 +54,7 @@ AT_API at_status at_session_tag(at_session *session, const at_image *image,
 /* Tags `count` images, at most max_batch in one pass; the same bits as one by one, in less time.
  *   tags  returns [count], each at_tags_free(); NULL where that image failed
  *   errs  [count], the reason for each NULL; NULL if not wanted
- * AT_E_PARTIAL when some images failed and the others are good. */
+ * AT_E_PARTIAL when some images failed and the others are good; when all failed, the reason of one. */
 AT_API at_status at_session_tag_batch(at_session *session, const at_image *const *images,
                                       size_t count, const at_tag_options *options, at_tags **tags,
                                       at_error *errs);

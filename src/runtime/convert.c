@@ -127,11 +127,8 @@ static int by_from(const void *a, const void *b)
 
 static void tell_ignored(const planner *pl)
 {
-    const at_weight **used = at_calloc(NULL, pl->n + 1, sizeof *used);
-    if (!used || !pl->o->log) {
-        at_free(NULL, used);
-        return;
-    }
+    const at_weight **used = pl->o->log ? at_calloc(NULL, pl->n + 1, sizeof *used) : NULL;
+    if (!used) return; // nobody listens; or without memory it stays untold
     for (size_t i = 0; i < pl->n; i++)
         used[i] = pl->entries[i].from;
     qsort(used, pl->n, sizeof *used, by_from);

@@ -123,62 +123,81 @@ static at_status run_batch(at_session *s, const at_pixels *const *pixels, size_t
     return x->status;
 }
 
+/* The same failure for every picture: no tags, the reason in each place. */
+static at_status fail_all(at_tags **tags, at_error *errs, size_t count, const at_error *why)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (tags) tags[i] = NULL;
+        if (errs) errs[i] = *why;
+    }
+    return why->status;
+}
+
+/* AT_E_PARTIAL is said only where there are both. */
+static at_status outcome(at_tags *const *tags, size_t count, at_status worst)
+{
+    size_t good = 0;
+    for (size_t i = 0; i < count; i++)
+        good += tags[i] != NULL;
+    return good == count ? AT_OK : good ? AT_E_PARTIAL : worst;
+}
+
 at_status at_session_tag_pixels(at_session *s, const at_pixels *const *pixels, size_t count,
                                 const at_tag_options *options, at_tags **tags, at_error *errs)
 {
-    at_status worst = AT_OK;
+    at_error why = {0};
     at_tag_options o;
-    const size_t n_labels = s->labels.count;
-    for (size_t i = 0; i < count; i++)
-        tags[i] = NULL;
-    at_status status = read_options(&o, options, errs);
+    at_status status = s && pixels && tags ? read_options(&o, options, &why)
+                                           : at_fail(&why, AT_E_INVALID_PARAMETER,
+                                                     "at_session_tag_pixels: no array may be NULL");
     for (size_t i = 0; i < count && status == AT_OK; i++) {
         if (!pixels[i] || (size_t)pixels[i]->size != s->model->net->config.image_size)
-            status = at_fail(errs ? &errs[i] : NULL, AT_E_INVALID_PARAMETER,
+            status = at_fail(&why, AT_E_INVALID_PARAMETER,
                              "pixels %zu were prepared for another model", i);
     }
-    if (status != AT_OK) return status;
+    if (status != AT_OK) return fail_all(tags, errs, count, &why);
+    at_status worst = AT_OK;
     for (size_t first = 0; first < count; first += s->max_batch) {
         const size_t n = at_min_size(s->max_batch, count - first);
-        at_error e = {0};
-        status = run_batch(s, pixels + first, n, &e);
-        for (size_t i = 0; i < n; i++) {
-            const at_status one = status != AT_OK ? status
-                                                  : choose(s, s->logits + i * n_labels, &o,
-                                                           &tags[first + i], &e);
-            if (one == AT_OK) continue;
-            worst = one;
-            if (errs) errs[first + i] = e;
+        status = run_batch(s, pixels + first, n, &why);
+        if (status != AT_OK) worst = fail_all(tags + first, errs ? errs + first : NULL, n, &why);
+        for (size_t i = first; i < first + n && status == AT_OK; i++) {
+            tags[i] = NULL;
+            const float *logits = s->logits + (i - first) * s->labels.count;
+            if (choose(s, logits, &o, &tags[i], &why) != AT_OK)
+                worst = fail_all(&tags[i], errs ? &errs[i] : NULL, 1, &why);
         }
     }
-    return worst == AT_OK || count == 1 ? worst : AT_E_PARTIAL;
+    return outcome(tags, count, worst);
 }
 
 at_status at_session_tag_batch(at_session *s, const at_image *const *images, size_t count,
                                const at_tag_options *o, at_tags **tags, at_error *errs)
 {
-    if (!s || !images || !tags)
-        return at_fail(errs, AT_E_INVALID_PARAMETER, "at_session_tag_batch: no array may be NULL");
+    at_error why = {0};
     at_tag_options checked; // before any work; the passes read them again
-    const at_status wrong = read_options(&checked, o, errs);
-    if (wrong != AT_OK) return wrong;
-    at_status worst = AT_OK;
+    at_status status = s && images && tags ? read_options(&checked, o, &why)
+                                           : at_fail(&why, AT_E_INVALID_PARAMETER,
+                                                     "at_session_tag_batch: no array may be NULL");
+    if (status != AT_OK) return fail_all(tags, errs, count, &why);
+    const at_allocator *al = s->model->al;
     const size_t step = s->max_batch;
-    const at_pixels **ready = at_calloc(s->model->al, step, sizeof *ready);
-    size_t *which = at_calloc(s->model->al, step, sizeof *which);
-    at_tags **got = at_calloc(s->model->al, step, sizeof *got);
-    at_error *why = at_calloc(s->model->al, step, sizeof *why);
-    if (!ready || !which || !got || !why)
-        worst = at_fail(errs, AT_E_OUT_OF_MEMORY, "no memory for a batch");
-    const bool go = worst == AT_OK;
-    for (size_t i = 0; i < count; i++)
-        tags[i] = NULL;
+    const at_pixels **ready = at_calloc(al, step, sizeof *ready);
+    size_t *which = at_calloc(al, step, sizeof *which);
+    at_tags **got = at_calloc(al, step, sizeof *got);
+    at_error *whys = at_calloc(al, step, sizeof *whys);
+    at_status worst = AT_OK;
+    const bool go = ready && which && got && whys;
+    if (!go) {
+        (void)at_fail(&why, AT_E_OUT_OF_MEMORY, "no memory for a batch");
+        worst = fail_all(tags, errs, count, &why);
+    }
     for (size_t i = 0; go && i < count;) {
         size_t n = 0;
         for (; i < count && n < step; i++) {
             at_pixels *p = NULL;
-            const at_status status = at_pixels_prepare(s->model, images[i], &p,
-                                                       errs ? &errs[i] : NULL);
+            tags[i] = NULL;
+            status = at_pixels_prepare(s->model, images[i], &p, errs ? &errs[i] : NULL);
             if (status != AT_OK) {
                 worst = status;
                 continue;
@@ -186,19 +205,19 @@ at_status at_session_tag_batch(at_session *s, const at_image *const *images, siz
             which[n] = i;
             ready[n++] = p;
         }
-        if (n && at_session_tag_pixels(s, ready, n, o, got, why) != AT_OK) worst = AT_E_PARTIAL;
+        (void)at_session_tag_pixels(s, ready, n, o, got, whys);
         for (size_t k = 0; k < n; k++) {
             tags[which[k]] = got[k];
-            if (!got[k] && errs) errs[which[k]] = why[k];
+            if (!got[k]) worst = whys[k].status;
+            if (!got[k] && errs) errs[which[k]] = whys[k];
             at_pixels_free((at_pixels *)(uintptr_t)ready[k]);
         }
     }
-    const at_allocator *al = s->model->al;
     at_free(al, ready);
     at_free(al, which);
     at_free(al, got);
-    at_free(al, why);
-    return worst == AT_OK || !go ? worst : AT_E_PARTIAL;
+    at_free(al, whys);
+    return outcome(tags, count, worst);
 }
 
 at_status at_session_tag(at_session *s, const at_image *image, const at_tag_options *o,

@@ -98,31 +98,39 @@ static bool is_utf8(const char *s)
     return true;
 }
 
-/* A JSON string; bytes that are not UTF-8 become U+FFFD. */
+/* Text through `put`, a character at a time; bytes that are not UTF-8 become U+FFFD. */
+static void each_character(at_buf *b, const char *s,
+                           void (*put)(at_buf *b, utf8proc_int32_t c, const char *bytes, size_t n))
+{
+    const char *const end = s + strlen(s);
+    while (s < end) {
+        utf8proc_int32_t c;
+        const utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)s, end - s, &c);
+        if (n > 0)
+            put(b, c, s, (size_t)n);
+        else
+            at_buf_str(b, "\xef\xbf\xbd");
+        s += n > 0 ? n : 1;
+    }
+}
+
+static void put_json(at_buf *b, utf8proc_int32_t c, const char *bytes, size_t n)
+{
+    if (c == '"' || c == '\\')
+        at_buf_fmt(b, "\\%c", (char)c);
+    else if (c == '\n')
+        at_buf_str(b, "\\n");
+    else if (c == '\t')
+        at_buf_str(b, "\\t");
+    else if (c < 32)
+        at_buf_fmt(b, "\\u%04x", (unsigned)c);
+    else
+        at_buf_add(b, bytes, n);
+}
 static void quoted(at_buf *b, const char *s)
 {
-    const size_t n = strlen(s);
     at_buf_char(b, '"');
-    for (size_t i = 0; i < n;) {
-        utf8proc_int32_t c;
-        const utf8proc_ssize_t k = utf8proc_iterate((const utf8proc_uint8_t *)s + i,
-                                                    (utf8proc_ssize_t)(n - i), &c);
-        if (k <= 0)
-            at_buf_str(b, "\xef\xbf\xbd"), i++;
-        else {
-            if (c == '"' || c == '\\')
-                at_buf_fmt(b, "\\%c", (char)c);
-            else if (c == '\n')
-                at_buf_str(b, "\\n");
-            else if (c == '\t')
-                at_buf_str(b, "\\t");
-            else if (c < 32)
-                at_buf_fmt(b, "\\u%04x", (unsigned)c);
-            else
-                at_buf_add(b, s + i, (size_t)k);
-            i += (size_t)k;
-        }
-    }
+    each_character(b, s, put_json);
     at_buf_char(b, '"');
 }
 
@@ -432,14 +440,16 @@ static void wide_add(at_writer *w, const at_record *r)
 
 /* --- html: a contact sheet that needs nothing beside it ---------------------------------------------------- */
 
+static void put_html(at_buf *b, utf8proc_int32_t c, const char *bytes, size_t n)
+{
+    if (n == 1 && strchr("<>&\"'", c))
+        at_buf_fmt(b, "&#%d;", c);
+    else
+        at_buf_add(b, bytes, n);
+}
 static void escaped(at_buf *b, const char *s)
 {
-    for (; *s; s++) {
-        if (strchr("<>&\"'", *s))
-            at_buf_fmt(b, "&#%d;", *s);
-        else
-            at_buf_char(b, *s);
-    }
+    each_character(b, s, put_html);
 }
 static void html_begin(at_writer *w)
 {
@@ -462,7 +472,10 @@ static void html_add(at_writer *w, const at_record *r)
     at_buf_fmt(b, "<article%s>", r->error ? " class=\"failed\"" : "");
     void *jpeg = NULL;
     size_t size;
-    if (!r->error && at_image_thumbnail(r->image, 480, 82, &jpeg, &size, NULL) == AT_OK) {
+    const at_status small = r->error ? AT_OK
+                                     : at_image_thumbnail(r->image, 480, 82, &jpeg, &size, NULL);
+    if (small != AT_OK) b->status = small;
+    if (jpeg) {
         at_buf_str(b, "<img alt=\"\" src=\"data:image/jpeg;base64,");
         base64(b, jpeg, size);
         at_buf_str(b, "\">");
@@ -568,6 +581,10 @@ at_status at_writer_open(const char *format, const at_writer_options *options, a
     if (gmtime_r(&now, &utc))
         (void)strftime(w->started, sizeof w->started, "%Y-%m-%dT%H:%M:%SZ", &utc);
     if (f->begin) f->begin(w);
+    if (w->out.status != AT_OK) { // a document without its beginning would be none
+        at_writer_close(w);
+        return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for a writer");
+    }
     *out = w;
     return AT_OK;
 }
@@ -580,11 +597,9 @@ at_status at_writer_add(at_writer *w, const at_record *record, at_error *err)
     choose(w, r.error ? NULL : r.tags);
     if (w->shown.status != AT_OK) return at_fail(err, w->shown.status, "no memory for the result");
     w->format->add(w, &r);
-    if (r.error)
-        w->failed++;
-    else
-        w->ok++;
-    return flush(w, err);
+    const at_status status = flush(w, err);
+    if (status == AT_OK) ++*(r.error ? &w->failed : &w->ok); // what was not written does not count
+    return status;
 }
 
 at_status at_writer_finish(at_writer *w, at_error *err)
