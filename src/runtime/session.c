@@ -127,6 +127,15 @@ static at_status show(void *user, const char *stage, const float *data, const si
                     one_image ? n_dims - 1 : n_dims);
 }
 
+/* A stage outside the forward pass, which has its own words for an observer that stops it. */
+static at_status show_result(const looker *l, const char *stage, const float *data, size_t n,
+                             at_error *err)
+{
+    const at_status status = l->stage(l->user, stage, data, &n, 1);
+    return status == AT_OK ? status
+                           : at_fail(err, status, "the observer stopped at stage %s", stage);
+}
+
 /* pixels [3, S, S], as PyTorch has them, of our [S, S, 3] in s->pixels. */
 static at_status show_pixels(at_session *s, const looker *l, at_error *err)
 {
@@ -168,8 +177,8 @@ at_status at_session_inspect(at_session *s, const at_image *image, at_stage_fn s
     if (status == AT_OK) status = at_session_tag_pixels(s, &one, 1, NULL, tags, err);
     if (status == AT_OK) {
         const size_t n = at_tags_scores_count(*tags);
-        status = stage(user, "logits", at_tags_logits(*tags), &n, 1);
-        if (status == AT_OK) status = stage(user, "probs", at_tags_scores(*tags), &n, 1);
+        status = show_result(&l, "logits", at_tags_logits(*tags), n, err);
+        if (status == AT_OK) status = show_result(&l, "probs", at_tags_scores(*tags), n, err);
     }
     at_free(s->model->al, s->exec.arena.data);
     s->exec = before;
