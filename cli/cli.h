@@ -43,6 +43,12 @@ void cli_log(void *user, at_log_level level, const char *text); // an at_log_fn
 bool cli_color(const cli_options *o, FILE *stream);
 /* A JSON string; bytes that are not UTF-8 become U+FFFD. */
 json_t *cli_json_text(const char *text);
+/* Prints and frees; 0 or an exit code. */
+int cli_print_json(json_t *value);
+/* -f json, of the commands that know text and json. */
+bool cli_wants_json(const cli_options *o);
+/* Text of a file that may be hostile: control characters become \xHH. */
+void cli_print_plain(FILE *to, const char *text);
 
 /* --- models.c -------------------------------------------------------------------------------------------- */
 

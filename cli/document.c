@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct document {
@@ -155,8 +156,10 @@ int tag_document_open(const tag_place *p, tag_sink **sink)
 {
     const cli_options *o = p->o;
     const char *format = o->format ? o->format : "text";
-    const bool jsonl = strcmp(format, "jsonl") == 0,
-               file = o->output && strcmp(o->output, "-") != 0;
+    const bool jsonl = strcmp(format, "jsonl") == 0;
+    bool file = o->output && strcmp(o->output, "-") != 0;
+    struct stat st;
+    if (file && stat(o->output, &st) == 0 && !S_ISREG(st.st_mode)) file = false; // a device, a FIFO
     if (o->resume && !(jsonl && file))
         return cli_usage(
             "--resume: needs a file to go on with: -f jsonl -o FILE, -f txt or -f hydrus");

@@ -68,6 +68,31 @@ json_t *cli_json_text(const char *text)
     return s;
 }
 
+int cli_print_json(json_t *value)
+{
+    const int bad = value ? json_dumpf(value, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : -1;
+    json_decref(value);
+    if (bad) return cli_error(AT_E_OUT_OF_MEMORY, "no memory for the answer");
+    putchar('\n');
+    return 0;
+}
+
+bool cli_wants_json(const cli_options *o)
+{
+    return o->format && strcmp(o->format, "json") == 0;
+}
+
+void cli_print_plain(FILE *to, const char *text)
+{
+    for (; *text; text++) {
+        const unsigned char c = (unsigned char)*text;
+        if (c < 32 || c == 127)
+            fprintf(to, "\\x%02X", c);
+        else
+            fputc(c, to);
+    }
+}
+
 static void event_line(FILE *to, bool json, at_log_level level, const char *code, const char *text)
 {
     static const char *const names[] = {"error", "warning", "info", "debug"};
