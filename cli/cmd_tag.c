@@ -20,6 +20,7 @@ static int run_all(const cli_options *o, at_model *model, const cli_files *files
     if (o->dry_run) return list_only(&place);
     tag_sink *sink = NULL;
     cli_progress progress;
+    cli_stop_begin(o); // before there is a file that a sudden end would leave behind
     int code = tag_is_beside(o) ? tag_beside_open(&place, &sink) : tag_document_open(&place, &sink);
     if (code == 0) {
         const tag_job job = {.o = o,
@@ -28,7 +29,6 @@ static int run_all(const cli_options *o, at_model *model, const cli_files *files
                              .setup = setup,
                              .sink = sink,
                              .progress = &progress};
-        cli_stop_begin(o);
         cli_progress_begin(&progress, o, "tag", "tagged", files->n);
         code = tag_run(&job);
         if (code == 0) code = cli_stopped();
