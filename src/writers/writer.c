@@ -459,7 +459,7 @@ static void html_begin(at_writer *w)
         ":root{color-scheme:light dark;--line:#8884;--bar:#3b82f6}body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:76rem;padding:0 1rem}"
         "h1{font-size:1.4rem;margin:0}header{display:flex;gap:1rem;align-items:baseline;flex-wrap:wrap;margin-bottom:1.2rem}input{font:inherit;padding:.3rem .6rem;"
         "margin-left:auto;border:1px solid var(--line);border-radius:.5rem}main{display:grid;grid-template-columns:repeat(auto-fill,minmax(18rem,1fr));gap:1.2rem;align-items:start}"
-        "article{border:1px solid var(--line);border-radius:.8rem;overflow:hidden}img{width:100%;height:13rem;object-fit:cover;display:block;background:#8882}"
+        "article{border:1px solid var(--line);border-radius:.8rem;overflow:hidden}img{width:100%;height:13rem;object-fit:contain;display:block;background:#8882}"
         "h2{font-size:.95rem;margin:.6rem .8rem .3rem;overflow-wrap:anywhere}ul{list-style:none;margin:0 .8rem .8rem;padding:0}"
         "li{display:grid;grid-template-columns:1fr auto;gap:0 .6rem;padding:.12rem 0}li i{grid-column:1/3;height:3px;border-radius:2px;background:var(--bar)}"
         "li span{opacity:.65;margin-left:.4rem}.failed p{margin:.2rem .8rem .8rem;color:#dc2626}</style><header><h1>anytag</h1>"
@@ -490,12 +490,12 @@ static void html_add(at_writer *w, const at_record *r)
         at_buf_str(b, "</p></article>\n");
         return;
     }
-    at_buf_str(b, "<ul>");
+    at_buf_str(b, at_tags_count(r->tags) ? "<ul>" : "<ul><li>no tag is above its threshold</li>");
     for (size_t k = 0; k < shown_count(w); k++) {
         const size_t i = shown(w, k);
         at_buf_str(b, "<li><b>");
         escaped(b, tag_name(w, r->tags, i, "en"));
-        at_buf_str(b, "<span>");
+        at_buf_str(b, "<span lang=\"zh\">");
         escaped(b, tag_name(w, r->tags, i, "zh"));
         at_buf_fmt(b, "</span></b>%.2f<i style=\"width:%d%%\"></i></li>",
                    (double)at_tags_score(r->tags, i), (int)(at_tags_score(r->tags, i) * 100));

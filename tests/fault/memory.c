@@ -219,7 +219,8 @@ static at_status call_writer(fix *f, at_error *err)
                             .model = f->model,
                             .image = f->image,
                             .tags = t};
-    const at_record bad = {.struct_size = sizeof bad, .name = "c", .model = f->model, .error = &wrong};
+    const at_record bad = {
+        .struct_size = sizeof bad, .name = "c", .model = f->model, .error = &wrong};
     if (status == AT_OK) status = at_writer_add(w, &good, err);
     if (status == AT_OK) status = at_writer_add(w, &bad, err);
     if (status == AT_OK) status = at_writer_finish(w, err);

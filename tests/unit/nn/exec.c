@@ -12,7 +12,8 @@ static void start(at_exec *x, at_linear *l, at_error *err)
     *x = (at_exec){.backend = &at_backend_cpu, .err = err};
     *l = (at_linear){.bias = bias};
     assert_int_equal(x->backend->open(&x->device, 1, NULL, err), AT_OK);
-    assert_int_equal(x->backend->pack(&l->w, weights, AT_F32, AT_F32, 3, 2, NULL, NULL, err), AT_OK);
+    assert_int_equal(x->backend->pack(&l->w, weights, AT_F32, AT_F32, 3, 2, NULL, NULL, err),
+                     AT_OK);
 }
 
 static void stop(at_exec *x, at_linear *l)

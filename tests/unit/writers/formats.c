@@ -24,7 +24,8 @@ static int open_fix(void **state)
     static fix f;
     at_error err = {0};
     static const size_t only[2] = {1, 3};
-    const at_session_options so = {.struct_size = sizeof so, .threads = 1, .only = only, .n_only = 2};
+    const at_session_options so = {
+        .struct_size = sizeof so, .threads = 1, .only = only, .n_only = 2};
     const at_tag_options to = {.struct_size = sizeof to, .threshold_mode = AT_THRESHOLD_NONE};
     const uint8_t rgb[4 * 2 * 3] = {200, 100};
     if (tiny_model_write(path, "ram", &err) != AT_OK ||
@@ -66,10 +67,17 @@ static const char *written(fix *f, const char *format, at_writer_options o, cons
     at_writer *w;
     o.struct_size = sizeof o;
     at_buf_clear(&f->out);
-    const at_record good = {.struct_size = sizeof good, .name = "n", .path = name,
-                            .model = f->model, .image = f->image, .tags = f->tags};
-    const at_record bad = {.struct_size = sizeof bad, .name = "gone.jpg", .path = "gone.jpg",
-                           .model = f->model, .error = &wrong};
+    const at_record good = {.struct_size = sizeof good,
+                            .name = "n",
+                            .path = name,
+                            .model = f->model,
+                            .image = f->image,
+                            .tags = f->tags};
+    const at_record bad = {.struct_size = sizeof bad,
+                           .name = "gone.jpg",
+                           .path = "gone.jpg",
+                           .model = f->model,
+                           .error = &wrong};
     if (at_writer_open(format, &o, sink, f, &w, &err) != AT_OK ||
         at_writer_add(w, &good, &err) != AT_OK || at_writer_add(w, &bad, &err) != AT_OK ||
         at_writer_finish(w, &err) != AT_OK)
@@ -102,7 +110,8 @@ static void json_is_json_whatever_the_name(void **state)
     fix *f = *state;
     static const char name[] = "a\"\\\n\1/\xff\xfe狗.jpg";
     json_error_t why;
-    json_t *run = json_loads(written(f, "json", (at_writer_options){.all_scores = 1}, name), 0, &why);
+    json_t *run = json_loads(written(f, "json", (at_writer_options){.all_scores = 1}, name), 0,
+                             &why);
     if (!run) fail_msg("%s at %d: %s", why.text, why.position, at_buf_text(&f->out));
     json_t *results = json_object_get(run, "results"), *first = json_array_get(results, 0);
     assert_int_equal(json_array_size(results), 2);
@@ -117,7 +126,8 @@ static void json_is_json_whatever_the_name(void **state)
     assert_int_equal(strlen(json_string_value(json_object_get(first, "scores"))), 12); // 8 bytes
     const json_t *bad = json_object_get(json_array_get(results, 1), "error");
     assert_string_equal(json_string_value(json_object_get(bad, "code")), "not-found");
-    assert_int_equal(json_integer_value(json_object_get(json_object_get(run, "summary"), "failed")), 1);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(run, "summary"), "failed")),
+                     1);
     json_decref(run);
 }
 
@@ -125,7 +135,8 @@ static void csv_quotes(void **state)
 {
     fix *f = *state;
     char begin[96];
-    (void)snprintf(begin, sizeof begin, "path,tag_id,tag,tag_zh,score,threshold\r\n\"a,\"\"b\"\"\n\",%zu,%s,",
+    (void)snprintf(begin, sizeof begin,
+                   "path,tag_id,tag,tag_zh,score,threshold\r\n\"a,\"\"b\"\"\n\",%zu,%s,",
                    at_tags_id(f->tags, 0), en(f, 0));
     const char *got = written(f, "csv", (at_writer_options){0}, "a,\"b\"\n");
     if (strncmp(got, begin, strlen(begin)) != 0) fail_msg("%s", got);
@@ -152,6 +163,15 @@ static void html_escapes_and_has_the_picture(void **state)
     assert_non_null(strstr(got, "<img alt=\"\" src=\"data:image/jpeg;base64,/9j/"));
     assert_non_null(strstr(got, "&#34;&#60;no&#62;&#34; such file"));
     assert_non_null(strstr(got, "1 pictures, 1 failed"));
+    assert_null(strstr(got, "no tag is above"));
+    at_tags *const some = f->tags;
+    const at_tag_options none = {
+        .struct_size = sizeof none, .threshold_mode = AT_THRESHOLD_ONE, .threshold = 1};
+    at_error err = {0};
+    assert_int_equal(at_session_tag(f->session, f->image, &none, &f->tags, &err), AT_OK);
+    assert_non_null(strstr(written(f, "html", (at_writer_options){0}, "x"), "no tag is above"));
+    at_tags_free(f->tags);
+    f->tags = some;
 }
 
 static void a_full_sink_is_told_and_not_counted(void **state)
@@ -159,8 +179,11 @@ static void a_full_sink_is_told_and_not_counted(void **state)
     fix *f = *state;
     at_error err = {0};
     at_writer *w;
-    const at_record good = {.struct_size = sizeof good, .name = "n", .model = f->model,
-                            .image = f->image, .tags = f->tags};
+    const at_record good = {.struct_size = sizeof good,
+                            .name = "n",
+                            .model = f->model,
+                            .image = f->image,
+                            .tags = f->tags};
     at_buf_clear(&f->out);
     assert_int_equal(at_writer_open("json", NULL, sink, f, &w, &err), AT_OK);
     assert_int_equal(at_writer_add(w, &good, &err), AT_OK);
