@@ -20,6 +20,14 @@ bool cli_is_command(const char *name);
 /* The command whose name is nearest; NULL: none is near. */
 const char *cli_near_command(const char *name);
 void cli_overview(FILE *to);
+typedef struct cli_exit_code {
+    int code;
+    const char *about;
+} cli_exit_code;
+extern const cli_exit_code cli_exit_codes[]; // the last has no text
+void cli_print_man(void);
+/* What help knows: commands and topics. */
+void cli_help_words(char *out, size_t size);
 void cli_command_help(FILE *to, const cli_command *c);
 
 int cmd_tag(const cli_options *o, char **inputs, size_t n);
@@ -27,6 +35,7 @@ int cmd_convert(const cli_options *o, char **inputs, size_t n);
 int cmd_info(const cli_options *o, char **inputs, size_t n);
 int cmd_inspect(const cli_options *o, char **inputs, size_t n);
 int cmd_bench(const cli_options *o, char **inputs, size_t n);
+int cmd_completions(const cli_options *o, char **inputs, size_t n);
 int cmd_help(const cli_options *o, char **inputs, size_t n);
 
 /* --- say.c: what people read on stderr, and the log ------------------------------------------------------- */

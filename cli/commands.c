@@ -23,6 +23,10 @@ const cli_command cli_commands[] = {
      cmd_inspect},
     {"bench", "bench [OPTIONS] FILE...", "how fast, and where the time goes",
      "  anytag bench -m ram.gguf photo.jpg\n", cmd_bench},
+    {"completions", "completions bash|zsh|fish", "a completion script for a shell",
+     "  anytag completions bash > ~/.local/share/bash-completion/completions/anytag\n"
+     "  anytag completions fish > ~/.config/fish/completions/anytag.fish\n",
+     cmd_completions},
     {"help", "help [COMMAND|TOPIC]", "how to use a command; topics: formats, models, config, ...",
      "  anytag help tag\n  anytag help config\n", cmd_help},
     {0},

@@ -4,16 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char exit_codes[] =
-    "  0    all done\n"
-    "  1    finished, some inputs failed\n"
-    "  2    wrong usage: option, value, configuration\n"
-    "  3    model: not found, damaged, of the wrong kind\n"
-    "  4    nothing to do: no input matched\n"
-    "  5    output could not be written; nothing half-written remains\n"
-    "  6    device absent, or out of memory\n"
-    "  7    a bug\n"
-    "  130  interrupted (SIGINT), 143 terminated (SIGTERM), 141 closed pipe (SIGPIPE)\n";
+const cli_exit_code cli_exit_codes[] = {
+    {0, "all done"},
+    {1, "finished, some inputs failed"},
+    {2, "wrong usage: option, value, configuration"},
+    {3, "model: not found, damaged, of the wrong kind"},
+    {4, "nothing to do: no input matched"},
+    {5, "output could not be written; nothing half-written remains"},
+    {6, "device absent, or out of memory"},
+    {7, "a bug"},
+    {130, "interrupted (SIGINT)"},
+    {141, "closed pipe (SIGPIPE)"},
+    {143, "terminated (SIGTERM)"},
+    {0, NULL},
+};
 
 void cli_overview(FILE *to)
 {
@@ -24,7 +28,7 @@ void cli_overview(FILE *to)
           "  anytag tag -f jsonl photos/ > tags.jsonl\n\n",
           to);
     for (const cli_command *c = cli_commands; c->name; c++)
-        fprintf(to, "  %-8s %s\n", c->name, c->about);
+        fprintf(to, "  %-11s %s\n", c->name, c->about);
     fputs("\nanytag COMMAND --help tells more; anytag --version.\n", to);
 }
 
@@ -56,7 +60,8 @@ void cli_command_help(FILE *to, const cli_command *c)
 static int topic_exit_codes(const cli_options *o)
 {
     (void)o;
-    fputs(exit_codes, stdout);
+    for (const cli_exit_code *e = cli_exit_codes; e->about; e++)
+        printf("  %-4d %s\n", e->code, e->about);
     return 0;
 }
 
@@ -120,6 +125,13 @@ static int topic_formats(const cli_options *o)
     return 0;
 }
 
+static int topic_man(const cli_options *o)
+{
+    (void)o;
+    cli_print_man();
+    return 0;
+}
+
 static const struct topic {
     const char *name, *about;
     int (*print)(const cli_options *o);
@@ -128,7 +140,17 @@ static const struct topic {
     {"models", "which model is used", topic_models},
     {"config", "configuration and environment, and what holds now", topic_config},
     {"exit-codes", "what the exit code says", topic_exit_codes},
+    {"man", "the manual page, as roff", topic_man},
 };
+
+void cli_help_words(char *out, size_t size)
+{
+    size_t n = 0;
+    for (const cli_command *c = cli_commands; c->name && n < size; c++)
+        n += (size_t)snprintf(out + n, size - n, "%s%s", n ? " " : "", c->name);
+    for (size_t i = 0; i < sizeof topics / sizeof topics[0] && n < size; i++)
+        n += (size_t)snprintf(out + n, size - n, " %s", topics[i].name);
+}
 
 int cmd_help(const cli_options *o, char **inputs, size_t n)
 {
