@@ -93,6 +93,15 @@ static int by_bytes(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
+/* What a reader would wait for, perhaps for ever: a FIFO, a device, a socket, or a link to one. */
+static bool waited_for(const char *path, const struct stat *st)
+{
+    struct stat target = *st;
+    if (S_ISLNK(st->st_mode) && stat(path, &target) != 0)
+        return false; // is told when its turn comes
+    return !S_ISREG(target.st_mode) && !S_ISDIR(target.st_mode);
+}
+
 static void walk(cli_files *f, const cli_options *o, const char *folder, const place *up,
                  size_t root)
 {
@@ -123,7 +132,8 @@ static void walk(cli_files *f, const cli_options *o, const char *folder, const p
         if (path) (void)snprintf(path, len + 300, "%s%s%s", folder, slash ? "/" : "", name);
         const bool there = path && (o->follow ? stat(path, &st) : lstat(path, &st)) == 0;
         const bool is_folder = there && S_ISDIR(st.st_mode);
-        if (there && !passed_over(f, o, &here, root ? root : here.skip, path, name, is_folder)) {
+        if (there && !waited_for(path, &st) &&
+            !passed_over(f, o, &here, root ? root : here.skip, path, name, is_folder)) {
             if (is_folder) {
                 if (here.depth < deepest) walk(f, o, path, &here, root ? root : here.skip);
             } else {

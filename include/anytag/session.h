@@ -11,7 +11,7 @@ typedef struct at_session at_session;
 
 typedef struct at_session_options {
     size_t struct_size; /* sizeof(at_session_options) */
-    int threads;        /* 0: at_cpu_count() */
+    int threads;        /* 0: at_cpu_count(); more than 512 are not made */
     int max_batch;      /* images in one forward pass, 0: 1. Memory grows with it */
     /* Only these tags are computed (a subset costs only its share of the head): ids, strictly
      * below at_model_tags(), borrowed during open. NULL: all. */

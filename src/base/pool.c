@@ -98,6 +98,7 @@ static void announce(at_pool *p, unsigned id)
 at_status at_pool_open(at_pool **out, int threads, const at_allocator *al, at_error *err)
 {
     if (threads < 1) threads = at_cpu_count();
+    if (threads > AT_MAX_THREADS) threads = AT_MAX_THREADS;
     at_pool *p = at_new(al, at_pool);
     if (!p) return at_fail(err, AT_E_OUT_OF_MEMORY, "thread pool: no memory");
     if (al) p->al = *al;

@@ -13,7 +13,10 @@ typedef struct at_pool at_pool;
 /* Runs one chunk. `worker` in [0, at_pool_size()) tells whose scratch memory to use. */
 typedef void (*at_pool_fn)(void *ctx, size_t chunk, int worker);
 
-/* A pool of `threads` workers, the caller counted; < 1 means at_cpu_count(). */
+enum { AT_MAX_THREADS = 512 }; // each takes a stack and scratch memory
+
+/* A pool of `threads` workers, the caller counted; < 1 means at_cpu_count(), more than AT_MAX_THREADS are
+ * not made. */
 at_status at_pool_open(at_pool **out, int threads, const at_allocator *al, at_error *err);
 void at_pool_close(at_pool *pool);     // NULL is fine
 int at_pool_size(const at_pool *pool); // workers that really are there; 1 for NULL

@@ -106,3 +106,13 @@ def test_lists_of_paths(photos):
     assert lines(run("tag", "-n", "-0", "--files-from", "-", cwd=photos, data=b"a.jpg\0b.png\0")) == ["a.jpg", "b.png"]
     said = run("tag", data=b"", code=2).stderr  # an empty stdin must not look like an empty picture
     assert b" - " in said and b"--files-from -" in said
+
+
+def test_nothing_in_a_folder_is_waited_for(photos):
+    os.mkfifo(photos / "pipe.jpg")
+    os.symlink("pipe.jpg", photos / "link.jpg")
+    os.symlink("/dev/zero", photos / "zero.jpg")
+    os.symlink("a.jpg", photos / "good.jpg")
+    for more in ((), ("--follow",)):
+        done = run("tag", "-q", *more, photos)
+        assert sorted(os.path.basename(x.split("\t")[0]) for x in lines(done)) == ["a.jpg", "b.png", "c.webp", "good.jpg"]

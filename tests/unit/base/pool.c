@@ -4,6 +4,7 @@
 
 #include "base/pool.h"
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -64,11 +65,22 @@ static void test_without_a_pool(void **state)
     assert_int_equal(at_pool_size(NULL), 1);
 }
 
+static void test_too_many_threads_are_not_made(void **state)
+{
+    (void)state;
+    at_error err = {0};
+    at_pool *pool;
+    assert_int_equal(at_pool_open(&pool, INT_MAX, NULL, &err), AT_OK);
+    assert_in_range(at_pool_size(pool), 1, AT_MAX_THREADS);
+    at_pool_close(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_chunk_once),
         cmocka_unit_test(test_without_a_pool),
+        cmocka_unit_test(test_too_many_threads_are_not_made),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
