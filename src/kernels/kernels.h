@@ -6,7 +6,7 @@
 #ifndef AT_KERNELS_KERNELS_H
 #define AT_KERNELS_KERNELS_H
 
-#include "base/base.h"
+#include "base/dtype.h"
 #include "kernels/list.h"
 
 #include <stddef.h>
@@ -32,6 +32,25 @@ typedef struct at_gemm_panel {
     const void *next; // what the next call will read, to be fetched into the cache, or NULL
     size_t next_bytes;
 } at_gemm_panel;
+
+enum { AT_FEW_ROWS = 3 };
+
+/* y = act(a B^T + bias) + residual for m <= AT_FEW_ROWS rows against consecutive panels: what gemm_panel
+ * gives, block of the depth by block, but the panels are widened in registers, many at a time, because
+ * so few rows wait for memory alone. */
+typedef struct at_gemm_rows {
+    size_t m, n, k, depth; // depth of a block
+    const float *a;
+    size_t lda;
+    const void *b; // [(n + NR - 1) / NR][k][NR] of `type`: float32, float16 or bfloat16
+    at_dtype type;
+    float *y;
+    size_t ldy;
+    const float *bias; // [n] or NULL
+    at_end_act act;
+    const float *residual; // or NULL; may be y
+    size_t ld_residual;
+} at_gemm_rows;
 
 /* x[i, j] = softmax_j(scale * x[i, j] + bias[i, j] + (region[j] != own[i] ? -100 : 0) + mask[j]) over
  * the first seen + i * more columns (none if that is negative, at most n); 0 in the others up to n. */

@@ -11,6 +11,8 @@
 #define AT_KERNELS(K)                                                                              \
     /* Y = act(A B^T + bias) + residual for the rows of one packed panel; see at_gemm_panel */     \
     K(gemm_panel, (const at_gemm_panel *p), SUM(16))                                               \
+    /* the same bits for a few rows and all panels, as they are stored; see at_gemm_rows */         \
+    K(gemm_rows, (const at_gemm_rows *p), EXACT)                                                   \
     /* dst[i * nr + r] = src[r * ld + i], r < rows <= nr, i < k; zero for r >= rows */             \
     K(pack_32, (size_t k, size_t rows, const void *src, size_t ld, void *dst, size_t nr), EXACT)   \
     K(pack_16, (size_t k, size_t rows, const void *src, size_t ld, void *dst, size_t nr), EXACT)   \
@@ -28,8 +30,8 @@
     K(softmax, (const at_softmax *p), ULP(8))                                                      \
     /* y[0..n) = mean of rows, added pairwise */                                                   \
     K(mean_rows, (size_t rows, size_t n, const float *x, size_t ldx, float *y), SUM(8))            \
-    /* one row of a 3x3 depthwise convolution; see at_depthwise_row */                             \
-    K(depthwise_row, (const at_depthwise_row *p), SUM(4))                                          \
+    /* one row of a 3x3 depthwise convolution (at_depthwise_row); a term is rounded 10 times at most */ \
+    K(depthwise_row, (const at_depthwise_row *p), SUM(10))                                         \
     /* y[j] = x . w[j, :], j < rows; w at any address, nothing behind it is read */                \
     K(dots_f32,  (size_t rows, size_t n, const void *w, const float *x, float *y), SUM(8))         \
     K(dots_f16,  (size_t rows, size_t n, const void *w, const float *x, float *y), SUM(8))         \
@@ -44,12 +46,12 @@
 
 /* A level names the rows it improves. */
 #define AT_KERNELS_AVX2(K)                                                                         \
-    K(gemm_panel) K(pack_32) K(pack_16) K(f32_of_f16) K(f32_of_bf16) K(f16_of_f32) K(bf16_of_f32)  \
+    K(gemm_panel) K(gemm_rows) K(pack_32) K(pack_16) K(f32_of_f16) K(f32_of_bf16) K(f16_of_f32) K(bf16_of_f32)  \
     K(gelu) K(add) K(layer_norm) K(softmax) K(mean_rows) K(depthwise_row)                      \
     K(dots_f32) K(dots_f16) K(dots_bf16) K(mix_f32) K(mix_f16) K(mix_bf16)                      \
     K(resize_across) K(resize_down)
 #define AT_KERNELS_AVX512(K)                                                                       \
-    K(gemm_panel) K(f32_of_f16) K(f32_of_bf16) K(gelu) K(layer_norm) K(softmax)            \
+    K(gemm_panel) K(gemm_rows) K(f32_of_f16) K(f32_of_bf16) K(gelu) K(layer_norm) K(softmax)            \
     K(resize_across) K(resize_down)
 // clang-format on
 

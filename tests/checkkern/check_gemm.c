@@ -131,6 +131,94 @@ void check_gemm_panel(struct checker *t)
                                       .bias = true});
 }
 
+/* The bits of gemm_panel over each panel and block of the depth, which was judged above. */
+void check_gemm_rows(struct checker *t)
+{
+    const size_t nr = t->k->nr;
+    for (int round = 0; round < 500; round++) {
+        const uint64_t r = random_bits();
+        const size_t m = 1 + r % AT_FEW_ROWS, n = 1 + r / 8 % (6 * nr), k = 1 + r / 4096 % 70;
+        const size_t depth = r & 1ull << 40 ? k : 1 + (r >> 20) % 32, lda = k + (r >> 30) % 5,
+                     ldy = n + (r >> 33) % 5, panels = (n + nr - 1) / nr, all = panels * k * nr;
+        const at_dtype type = (at_dtype)((r >> 41) % 3);
+        float *a = guard(((m - 1) * lda + k) * 4, AT_SLACK), *b = guard(all * 4, AT_SLACK);
+        float *bias = input(n), *residual = input((m - 1) * ldy + n),
+              *y = output((m - 1) * ldy + n);
+        float *want = output((m - 1) * ldy + n), *partial = guard(m * nr * 4, 0);
+        void *stored = guard(all * at_dtype_size(type), AT_SLACK);
+        for (size_t i = 0; i < (m - 1) * lda + k; i++)
+            a[i] = random_float();
+        for (size_t i = 0; i < all; i++)
+            b[i] = random_float();
+        if (type == AT_F32) memcpy(stored, b, all * 4);
+        if (type == AT_F16) t->ref->f16_of_f32(all, b, stored), t->ref->f32_of_f16(all, stored, b);
+        if (type == AT_BF16)
+            t->ref->bf16_of_f32(all, b, stored), t->ref->f32_of_bf16(all, stored, b);
+        const at_gemm_rows p = {.m = m,
+                                .n = n,
+                                .k = k,
+                                .depth = depth,
+                                .a = a,
+                                .lda = lda,
+                                .b = stored,
+                                .type = type,
+                                .y = y,
+                                .ldy = ldy,
+                                .bias = r & 1ull << 50 ? bias : NULL,
+                                .act = (at_end_act)(r >> 51 & 3),
+                                .residual = r & 1ull << 53 ? residual : NULL,
+                                .ld_residual = ldy};
+        t->k->gemm_rows(&p);
+        for (size_t j = 0; j < n; j += nr)
+            for (size_t k0 = 0; k0 < k; k0 += depth)
+                t->k->gemm_panel(&(at_gemm_panel){.m = m,
+                                                  .n = at_min_size(nr, n - j),
+                                                  .k = at_min_size(depth, k - k0),
+                                                  .a = a + k0,
+                                                  .lda = lda,
+                                                  .b = b + (j * k + k0 * nr),
+                                                  .partial = partial,
+                                                  .first = k0 == 0,
+                                                  .last = k0 + depth >= k,
+                                                  .y = want + j,
+                                                  .ldy = ldy,
+                                                  .bias = p.bias ? bias + j : NULL,
+                                                  .act = p.act,
+                                                  .residual = p.residual ? residual + j : NULL,
+                                                  .ld_residual = ldy});
+        for (size_t i = 0; i < m; i++) // columns of others stay NaN in both
+            expect_bytes(t, y + i * ldy, want + i * ldy, (i + 1 < m ? ldy : n) * 4,
+                         "row %zu of m %zu n %zu k %zu depth %zu type %d act %d", i, m, n, k, depth,
+                         (int)type, (int)p.act);
+        guard_release(t);
+    }
+}
+
+void bench_gemm_rows(struct checker *t)
+{
+    const size_t nr = t->k->nr, k = 768, n = 512;
+    static const char *const names[] = {"m 1 f32", "m 1 f16", "m 1 bf16"};
+    float *a = input(3 * k), *b = guard(n * k * 4, AT_SLACK), *y = output(n);
+    memset(b, 0, n * k * 4);
+    for (int type = AT_F32; type <= AT_BF16; type++) {
+        const at_gemm_rows p = {.m = 1,
+                                .n = n / nr * nr,
+                                .k = k,
+                                .depth = 256,
+                                .a = a,
+                                .lda = k,
+                                .b = b,
+                                .type = (at_dtype)type,
+                                .y = y,
+                                .ldy = n};
+        double s;
+        TIME_CALL(s, t->k->gemm_rows(&p));
+        rate(t, names[type], s, 2.0 * (double)(n * k),
+             (double)(n * k) * (double)at_dtype_size((at_dtype)type));
+    }
+    guard_release(t);
+}
+
 #define CHECK_PACK(size, type)                                                                   \
     void check_pack_##size(struct checker *t)                                                    \
     {                                                                                            \

@@ -6,7 +6,7 @@
  *       gemm_panel: all rows             the panel's block in L1, the rows in L2; the next is fetched
  *
  * X is read where it lies unless its rows would fall on each other in the cache. The bits depend neither
- * on threads nor on m nor on how the work is cut into chunks. */
+ * on threads nor on m nor on how the work is cut into chunks. Few rows wait for W alone: gemm_rows. */
 #include "backend/cpu/cpu.h"
 
 #include <string.h>
@@ -49,6 +49,31 @@ static const char *stored(const product *p, size_t panel, size_t b, size_t *byte
     const size_t k0 = b * p->depth, size = at_dtype_size(w->type);
     *bytes = at_min_size(p->depth, w->k - k0) * p->kn->nr * size;
     return (const char *)w->data + (panel * w->k + k0) * p->kn->nr * size;
+}
+
+/* Some panels against all of the few rows. */
+static void few_rows_chunk(void *ctx, size_t chunk, int worker)
+{
+    (void)worker;
+    const product *p = ctx;
+    const at_linear_args *a = p->a;
+    const size_t width = p->group * p->kn->nr, col = chunk * width;
+    p->kn->gemm_rows(&(at_gemm_rows){
+        .m = a->m,
+        .n = at_min_size(width, a->w->n - col),
+        .k = a->w->k,
+        .depth = p->depth,
+        .a = a->x,
+        .lda = a->ldx,
+        .b = (const char *)a->w->data + col * a->w->k * at_dtype_size(a->w->type),
+        .type = a->w->type,
+        .y = a->y + col,
+        .ldy = a->ldy,
+        .bias = a->bias ? a->bias + col : NULL,
+        .act = acts[a->act],
+        .residual = a->residual ? a->residual + col : NULL,
+        .ld_residual = a->ld_residual,
+    });
 }
 
 static void product_chunk(void *ctx, size_t chunk, int worker)
@@ -133,6 +158,10 @@ void at_cpu_linear(at_device *d, const at_linear_args *a)
     while (p.row_blocks * groups < wanted && panels / (2 * groups) >= AT_GROUP_LEAST)
         groups *= 2;
     cut_panels(&p, panels, groups);
+    if (a->m <= AT_FEW_ROWS) {
+        at_pool_run(d->pool, p.groups, few_rows_chunk, &p);
+        return;
+    }
     while (p.row_blocks * p.groups < wanted && p.rows >= 2 * AT_ROWS_LEAST)
         cut_rows(&p, at_round_up(p.rows / 2, kn->mr));
     // 2 KiB apart, rows share a few sets of the cache

@@ -1,11 +1,12 @@
 /* gemm_ref.c - the meaning of gemm_panel and of packing; plain loops, one rounding an operation. */
+#include "base/half.h"
 #include "kernels/kernels.h"
 
 #include <string.h>
 
 enum { NR = 16 };
 
-static float end(float s, at_end_act act)
+static float end_of(float s, at_end_act act)
 {
     switch (act) {
     case AT_END_GELU: at_gelu_ref(1, &s, &s); return s;
@@ -33,8 +34,43 @@ void at_gemm_panel_ref(const at_gemm_panel *p)
             continue;
         }
         for (size_t j = 0; j < p->n; j++) {
-            const float v = end(p->bias ? s[j] + p->bias[j] : s[j], p->act);
+            const float v = end_of(p->bias ? s[j] + p->bias[j] : s[j], p->act);
             p->y[i * p->ldy + j] = p->residual ? v + p->residual[i * p->ld_residual + j] : v;
+        }
+    }
+}
+
+static void widen(size_t n, const void *x, at_dtype type, float *y)
+{
+    if (type == AT_F32) memcpy(y, x, n * sizeof *y);
+    if (type == AT_F16) at_f32_of_f16_ref(n, x, y);
+    if (type == AT_BF16) at_f32_of_bf16_ref(n, x, y);
+}
+
+void at_gemm_rows_ref(const at_gemm_rows *p)
+{
+    const size_t size = at_dtype_size(p->type);
+    for (size_t i = 0; i < p->m; i++) {
+        for (size_t j = 0; j < p->n; j += NR) {
+            const char *panel = (const char *)p->b + j * p->k * size;
+            float total[NR] = {0};
+            for (size_t k0 = 0; k0 < p->k; k0 += p->depth) {
+                const size_t end = at_min_size(p->k, k0 + p->depth);
+                float s[NR] = {0};
+                for (size_t k = k0; k < end; k++) {
+                    float b[NR];
+                    widen(NR, panel + k * NR * size, p->type, b);
+                    for (size_t c = 0; c < NR; c++)
+                        s[c] += p->a[i * p->lda + k] * b[c];
+                }
+                for (size_t c = 0; c < NR; c++)
+                    total[c] = k0 ? s[c] + total[c] : s[c];
+            }
+            for (size_t c = 0; c < NR && j + c < p->n; c++) {
+                const float v = end_of(p->bias ? total[c] + p->bias[j + c] : total[c], p->act);
+                p->y[i * p->ldy + j + c] = p->residual ? v + p->residual[i * p->ld_residual + j + c]
+                                                       : v;
+            }
         }
     }
 }

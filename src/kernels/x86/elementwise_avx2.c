@@ -2,17 +2,12 @@
  * vector whose other lanes nobody sees, so that a value does not depend on its place. */
 #include "kernels/x86/math.h"
 
-static inline __m128i load_8x16(const void *x, size_t i)
-{
-    return _mm_loadu_si128((const __m128i *)((const char *)x + 2 * i));
-}
-
 void at_f32_of_f16_avx2(size_t n, const void *x, float *y)
 {
     size_t i = 0;
     for (; i + 16 <= n; i += 16) {
-        _mm256_storeu_ps(y + i, _mm256_cvtph_ps(load_8x16(x, i)));
-        _mm256_storeu_ps(y + i + 8, _mm256_cvtph_ps(load_8x16(x, i + 8)));
+        _mm256_storeu_ps(y + i, load_f16((const char *)x + 2 * i));
+        _mm256_storeu_ps(y + i + 8, load_f16((const char *)x + 2 * i + 16));
     }
     at_f32_of_f16_ref(n - i, (const char *)x + 2 * i, y + i);
 }
@@ -20,10 +15,8 @@ void at_f32_of_f16_avx2(size_t n, const void *x, float *y)
 void at_f32_of_bf16_avx2(size_t n, const void *x, float *y)
 {
     size_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        const __m256i wide = _mm256_cvtepu16_epi32(load_8x16(x, i));
-        _mm256_storeu_si256((__m256i *)(y + i), _mm256_slli_epi32(wide, 16));
-    }
+    for (; i + 8 <= n; i += 8)
+        _mm256_storeu_ps(y + i, load_bf16((const char *)x + 2 * i));
     at_f32_of_bf16_ref(n - i, (const char *)x + 2 * i, y + i);
 }
 

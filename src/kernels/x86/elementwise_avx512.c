@@ -5,21 +5,16 @@
 void at_f32_of_f16_avx512(size_t n, const void *x, float *y)
 {
     size_t i = 0;
-    for (; i + 16 <= n; i += 16) {
-        const __m256i h = _mm256_loadu_si256((const __m256i *)((const char *)x + 2 * i));
-        _mm512_storeu_ps(y + i, _mm512_cvtph_ps(h));
-    }
+    for (; i + 16 <= n; i += 16)
+        _mm512_storeu_ps(y + i, load_f16((const char *)x + 2 * i));
     at_f32_of_f16_ref(n - i, (const char *)x + 2 * i, y + i);
 }
 
 void at_f32_of_bf16_avx512(size_t n, const void *x, float *y)
 {
     size_t i = 0;
-    for (; i + 16 <= n; i += 16) {
-        const __m256i h = _mm256_loadu_si256((const __m256i *)((const char *)x + 2 * i));
-        const __m512i wide = _mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16);
-        _mm512_storeu_ps(y + i, _mm512_castsi512_ps(wide));
-    }
+    for (; i + 16 <= n; i += 16)
+        _mm512_storeu_ps(y + i, load_bf16((const char *)x + 2 * i));
     at_f32_of_bf16_ref(n - i, (const char *)x + 2 * i, y + i);
 }
 

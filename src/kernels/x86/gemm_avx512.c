@@ -1,6 +1,6 @@
 /* gemm_avx512.c - gemm_panel in tiles of 14 x 32, or 14 x 16 where few columns are left; see gemm_tile.h. */
 #define AT_VEC_512
-#include "kernels/x86/gemm_tile.h"
+#include "kernels/x86/gemm_rows.h"
 
 TILES(wide, 14, 2)
 TILES(wide, 8, 2)
@@ -19,4 +19,9 @@ void at_gemm_panel_avx512(const at_gemm_panel *p)
     static const tiles narrow[] = {
         {14, narrow_14}, {8, narrow_8}, {4, narrow_4}, {2, narrow_2}, {1, narrow_1}};
     run_tiles(p, p->n > LANES ? wide : narrow);
+}
+
+void at_gemm_rows_avx512(const at_gemm_rows *p)
+{
+    all_panels(p);
 }

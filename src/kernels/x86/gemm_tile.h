@@ -32,22 +32,36 @@ enum { NR = 2 * LANES, TILE = 14, UNROLL = LANES == 8 ? 4 : 2 };
     _Pragma("GCC unroll 14") for (size_t r = 0; r < rows; r++) \
         _Pragma("GCC unroll 2") for (size_t v = 0; v < vecs; v++)
 
-/* Ends a tile the slow way, sums [rows][ld]: GELU, columns that are no whole vectors. */
+/* RELU and RELU6; NaN stays, because max and min give their second operand for it. */
+INLINE vec relu(vec s, at_end_act act)
+{
+    if (act == AT_END_RELU || act == AT_END_RELU6) s = V(max_ps)(V(setzero_ps)(), s);
+    if (act == AT_END_RELU6) s = V(min_ps)(V(set1_ps)(6.0f), s);
+    return s;
+}
+
+/* Ends rows [i, i + rows) the slow way, sums [rows][ld]: GELU, columns that are no whole vectors. */
 static __attribute__((noinline)) void put_tile(const at_gemm_panel *p, size_t i, size_t rows,
                                                float *sums, size_t ld)
 {
+    for (size_t r = 0; p->bias && r < rows; r++)
+        for (size_t j = 0; j < p->n; j += LANES) {
+            const size_t n = at_min_size(p->n - j, LANES);
+            const vec bias = n == LANES ? V(loadu_ps)(p->bias + j) : load_first(p->bias + j, n);
+            float *s = sums + r * ld + j;
+            V(storeu_ps)(s, V(add_ps)(V(loadu_ps)(s), bias));
+        }
     if (p->act == AT_END_GELU) gelu(rows * ld, sums, sums);
     for (size_t r = 0; r < rows; r++, i++) {
         for (size_t j = 0; j < p->n; j += LANES) {
-            const size_t n = p->n - j < LANES ? p->n - j : LANES;
-            vec s = V(loadu_ps)(sums + r * ld + j);
+            const size_t n = at_min_size(p->n - j, LANES);
+            const vec s = relu(V(loadu_ps)(sums + r * ld + j), p->act);
             const float *residual = p->residual + i * p->ld_residual + j;
             float *y = p->y + i * p->ldy + j;
-            if (n == LANES) {
+            if (n == LANES)
                 V(storeu_ps)(y, p->residual ? V(add_ps)(s, V(loadu_ps)(residual)) : s);
-            } else {
+            else
                 store_first(y, p->residual ? V(add_ps)(s, load_first(residual, n)) : s, n);
-            }
         }
     }
 }
@@ -102,24 +116,18 @@ INLINE void tile(const at_gemm_panel *p, size_t i, const size_t rows, const size
         EACH V(store_ps)(partial + r * NR + v * LANES, s[r][v]);
         return;
     }
-    const bool whole = p->n == vecs * LANES;
-    if (p->bias) {
-        vec bias[2];
-        for (size_t v = 0; v < vecs; v++)
-            bias[v] = whole || p->n > (v + 1) * LANES
-                          ? V(loadu_ps)(p->bias + v * LANES)
-                          : load_first(p->bias + v * LANES, p->n - v * LANES);
-        EACH s[r][v] = V(add_ps)(s[r][v], bias[v]);
-    }
-    if (p->act == AT_END_RELU || p->act == AT_END_RELU6) // second operand: NaN stays
-        EACH s[r][v] = V(max_ps)(V(setzero_ps)(), s[r][v]);
-    if (p->act == AT_END_RELU6) EACH s[r][v] = V(min_ps)(V(set1_ps)(6.0f), s[r][v]);
-    if (p->act == AT_END_GELU || !whole) {
+    if (p->act == AT_END_GELU || p->n != vecs * LANES) {
         _Alignas(64) float sums[TILE * NR];
         EACH V(store_ps)(sums + (r * vecs + v) * LANES, s[r][v]);
         put_tile(p, i, rows, sums, vecs * LANES);
         return;
     }
+    if (p->bias) {
+        const vec bias[2] = {V(loadu_ps)(p->bias),
+                             vecs > 1 ? V(loadu_ps)(p->bias + LANES) : V(setzero_ps)()};
+        EACH s[r][v] = V(add_ps)(s[r][v], bias[v]);
+    }
+    if (p->act != AT_END_NONE) EACH s[r][v] = relu(s[r][v], p->act);
     if (p->residual) {
         const size_t ld = p->ld_residual;
         const float *residual = p->residual + i * ld;

@@ -4,27 +4,13 @@
 
 #include <math.h>
 
-static inline __m256 load_8_f32(const char *w, size_t i)
-{
-    return _mm256_loadu_ps((const float *)(w + 4 * i));
-}
-static inline __m256 load_8_f16(const char *w, size_t i)
-{
-    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(w + 2 * i)));
-}
-static inline __m256 load_8_bf16(const char *w, size_t i)
-{
-    const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(w + 2 * i)));
-    return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
-}
-
 /* n < 8 elements, zeros behind them. */
 #define LOAD_FIRST(type, size)                                                \
     static inline __m256 load_first_##type(const char *w, size_t i, size_t n) \
     {                                                                         \
         char room[8 * (size)] = {0};                                          \
         memcpy(room, w + (size)*i, n * (size));                               \
-        return load_8_##type(room, 0);                                        \
+        return load_##type(room);                                             \
     }
 LOAD_FIRST(f32, 4)
 LOAD_FIRST(f16, 2)
@@ -41,10 +27,11 @@ LOAD_FIRST(bf16, 2)
                            _mm256_setzero_ps()};                                                   \
             size_t i = 0;                                                                          \
             for (; i + 32 <= n; i += 32)                                                           \
-                _Pragma("GCC unroll 4") for (size_t v = 0; v < 4; v++) s[v] = _mm256_fmadd_ps(     \
-                    load_8_##type(row, i + 8 * v), _mm256_loadu_ps(x + i + 8 * v), s[v]);          \
+                _Pragma("GCC unroll 4") for (size_t v = 0; v < 4; v++)                             \
+                    s[v] = _mm256_fmadd_ps(load_##type(row + (size) * (i + 8 * v)),                \
+                                           _mm256_loadu_ps(x + i + 8 * v), s[v]);                  \
             for (; i < n8; i += 8)                                                                 \
-                s[0] = _mm256_fmadd_ps(load_8_##type(row, i), _mm256_loadu_ps(x + i), s[0]);       \
+                s[0] = _mm256_fmadd_ps(load_##type(row + (size)*i), _mm256_loadu_ps(x + i), s[0]); \
             if (i < n) s[1] = _mm256_fmadd_ps(load_first_##type(row, i, n - i), x_last, s[1]);     \
             y[j] = sum_lanes(_mm256_add_ps(_mm256_add_ps(s[0], s[1]), _mm256_add_ps(s[2], s[3]))); \
         }                                                                                          \
@@ -62,7 +49,7 @@ LOAD_FIRST(bf16, 2)
             for (size_t j = 0; j < rows; j++, row += step) {                                       \
                 const __m256 pj = _mm256_broadcast_ss(p + j);                                      \
                 _Pragma("GCC unroll 4") for (size_t v = 0; v < 4; v++)                             \
-                    s[v] = _mm256_fmadd_ps(pj, load_8_##type(row, i + 8 * v), s[v]);               \
+                    s[v] = _mm256_fmadd_ps(pj, load_##type(row + (size) * (i + 8 * v)), s[v]);     \
             }                                                                                      \
             _Pragma("GCC unroll 4") for (size_t v = 0; v < 4; v++)                                 \
                 _mm256_storeu_ps(y + i + 8 * v, s[v]);                                             \
@@ -74,7 +61,7 @@ LOAD_FIRST(bf16, 2)
                                    : load_first(y + i, left);                                      \
             const char *row = w;                                                                   \
             for (size_t j = 0; j < rows; j++, row += step) {                                       \
-                const __m256 wj = left == 8 ? load_8_##type(row, i)                                \
+                const __m256 wj = left == 8 ? load_##type(row + (size)*i)                          \
                                             : load_first_##type(row, i, left);                     \
                 s = _mm256_fmadd_ps(_mm256_broadcast_ss(p + j), wj, s);                            \
             }                                                                                      \

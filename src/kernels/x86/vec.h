@@ -34,6 +34,21 @@ static inline void store_first(float *y, vec v, size_t n)
     _mm512_mask_storeu_ps(y, first_lanes(n), v);
 }
 
+/* LANES stored numbers at any address. */
+INLINE vec load_f32(const void *x)
+{
+    return _mm512_loadu_ps(x);
+}
+INLINE vec load_f16(const void *x)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)x));
+}
+INLINE vec load_bf16(const void *x)
+{
+    const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)x));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+}
+
 INLINE vec magnitude(vec x)
 {
     const __m512i rest = _mm512_set1_epi32(0x7fffffff);
@@ -84,6 +99,21 @@ static inline void store_first(float *y, vec v, size_t n)
     float all[8];
     _mm256_storeu_ps(all, v);
     memcpy(y, all, n * sizeof *y);
+}
+
+/* LANES stored numbers at any address. */
+INLINE vec load_f32(const void *x)
+{
+    return _mm256_loadu_ps(x);
+}
+INLINE vec load_f16(const void *x)
+{
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)x));
+}
+INLINE vec load_bf16(const void *x)
+{
+    const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)x));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
 }
 
 INLINE vec magnitude(vec x)
