@@ -75,6 +75,11 @@ bool cli_utf8_locale(void);
 /* "resume: anytag tag --resume ...": the command that goes on, as a shell takes it. */
 void cli_print_resume(const cli_options *o, const char *command);
 
+/* What the options say about reading pictures. */
+at_image_options cli_image_options(const cli_options *o);
+/* Ids of a comma-separated list of tags, or of @FILE with one a line; freed by the caller. */
+int cli_tag_ids(const at_model *m, const char *option, const char *list, size_t **ids, size_t *n);
+
 /* stop.c: from here on SIGINT and SIGTERM ask the run to stop. */
 void cli_stop_begin(const cli_options *o);
 void cli_stop_at_hand(size_t images); // that will still be finished

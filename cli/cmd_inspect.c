@@ -61,11 +61,7 @@ static int dump(const cli_options *o, const char *path)
     if (mkdir(o->dump, 0777) != 0 && errno != EEXIST)
         code = cli_usage("--dump: %s cannot be made (%s)", o->dump, strerror(errno));
     const at_session_options so = {.struct_size = sizeof so, .threads = (int)o->threads};
-    const at_image_options io = {.struct_size = sizeof io,
-                                 .max_pixels = (uint64_t)o->max_pixels_m * 1000000,
-                                 .max_bytes = (uint64_t)o->max_bytes_m << 20,
-                                 .keep_rotated = o->no_rotate,
-                                 .official_pixels = o->official_pixels};
+    const at_image_options io = cli_image_options(o);
     if (code == 0 && (at_session_open(m, &so, &s, &err) != AT_OK ||
                       at_image_read(path, &io, &image, &err) != AT_OK ||
                       at_session_inspect(s, image, write_npy, &to, &tags, &err) != AT_OK))

@@ -16,6 +16,15 @@ double cli_seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+at_image_options cli_image_options(const cli_options *o)
+{
+    return (at_image_options){.struct_size = sizeof(at_image_options),
+                              .max_pixels = (uint64_t)o->max_pixels,
+                              .max_bytes = (uint64_t)o->max_bytes,
+                              .keep_rotated = o->no_rotate,
+                              .official_pixels = o->official_pixels};
+}
+
 const char *cli_locale(void)
 {
     static const char *const names[] = {"LC_ALL", "LC_MESSAGES", "LANG"};

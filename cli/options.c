@@ -5,7 +5,8 @@
 #define AT(field) offsetof(cli_options, field)
 enum { RESULT = true }; // the value changes what is computed or written
 
-#define TAGGING "tag bench"
+#define TAGGING "tag bench"         // run over many pictures
+#define IMAGES  "tag inspect bench" // read pictures
 
 // clang-format off
 const cli_option cli_table[] = {
@@ -21,7 +22,7 @@ const cli_option cli_table[] = {
     {"threshold", 't', CLI_TEXT, AT(threshold), "tag", "auto|F|auto+D",
      "auto: each tag's own; 0.7 for all; auto+0.05 shifts (default auto)", RESULT},
     {"thresholds", 0, CLI_TEXT, AT(thresholds), "tag convert", "FILE",
-     "one number a line in tag order", RESULT},
+     "one number a line in tag order; tag also takes CSV tag,threshold", RESULT},
     {"top", 'k', CLI_NUMBER, AT(top), "tag", "N",
      "at most N tags a picture (default 0: no limit)", RESULT},
     {"only", 0, CLI_TEXT, AT(only), TAGGING, "LIST|@FILE",
@@ -30,6 +31,8 @@ const cli_option cli_table[] = {
      "never report these tags", RESULT},
     {"rename", 0, CLI_TEXT, AT(rename), "tag", "FILE",
      "CSV from,to: names to show in place of the model's; applied last", RESULT},
+    {"crop", 0, CLI_TEXT, AT(crop), "tag", "X0,Y0,X1,Y1",
+     "tag this part, in pixels of the upright picture", RESULT},
     {"all-scores", 0, CLI_FLAG, AT(all_scores), "tag", NULL,
      "json: every score, base64 float32", RESULT},
     {"scores", 0, CLI_FLAG, AT(scores), "tag", NULL, "text: append :0.97 to each tag", RESULT},
@@ -43,14 +46,14 @@ const cli_option cli_table[] = {
      "txt: x.txt or x.jpg.txt (default stem)", 0},
     {"underscore", 0, CLI_FLAG, AT(underscore), "tag", NULL, "txt: fire_hydrant", RESULT},
     {"namespace", 0, CLI_TEXT, AT(tag_namespace), "tag", "NAME", "hydrus: NAME:dog", RESULT},
-    {"official-pixels", 0, CLI_FLAG, AT(official_pixels), "tag inspect", NULL,
+    {"official-pixels", 0, CLI_FLAG, AT(official_pixels), IMAGES, NULL,
      "pixels as the official code has them: no EXIF rotation, 16-bit grey clipped", RESULT},
-    {"no-rotate", 0, CLI_FLAG, AT(no_rotate), "tag inspect", NULL,
+    {"no-rotate", 0, CLI_FLAG, AT(no_rotate), IMAGES, NULL,
      "do not apply the EXIF orientation", RESULT},
-    {"max-pixels", 0, CLI_NUMBER, AT(max_pixels_m), "tag inspect", "M",
-     "refuse larger pictures, in millions (default 120)", 0},
-    {"max-bytes", 0, CLI_NUMBER, AT(max_bytes_m), "tag inspect", "M",
-     "refuse larger files, in MiB (default 512)", 0},
+    {"max-pixels", 0, CLI_SIZE, AT(max_pixels), IMAGES, "PIXELS",
+     "refuse larger pictures (default 120M)", 0},
+    {"max-bytes", 0, CLI_SIZE, AT(max_bytes), IMAGES, "BYTES",
+     "refuse larger files (default 512M)", 0},
     {"recursive", 'r', CLI_UNFLAG, AT(no_recursive), TAGGING, NULL,
      "go into folders below the named ones (the default)", 0},
     {"no-recursive", 0, CLI_FLAG, AT(no_recursive), TAGGING, NULL,
@@ -72,7 +75,7 @@ const cli_option cli_table[] = {
     {"from0", '0', CLI_FLAG, AT(from0), TAGGING, NULL, "paths of --files-from end with NUL", 0},
     {"threads", 'j', CLI_NUMBER, AT(threads), "tag convert inspect bench", "N",
      "threads (default: the processors this process may use)", 0},
-    {"batch", 'b', CLI_NUMBER, AT(batch), TAGGING, "N",
+    {"batch", 'b', CLI_NUMBER, AT(batch), TAGGING, "N|auto",
      "pictures in one forward pass (default 1; a small model: each thread tags its own)", 0},
     {"output", 'o', CLI_TEXT, AT(output), "tag", "FILE|DIR",
      "write there, whole or not at all (default: stdout); a DIR for txt and hydrus", 0},
@@ -104,6 +107,7 @@ const cli_option cli_table[] = {
     {"system", 0, CLI_FLAG, AT(system), "info", NULL, "the library, its kernels and codecs", 0},
     {"repeat", 0, CLI_NUMBER, AT(repeat), "bench", "N", "passes over the pictures (default 5)", 0},
     {"warmup", 0, CLI_NUMBER, AT(warmup), "bench", "N", "passes before them (default 1)", 0},
+    {"compare", 0, CLI_TEXT, AT(compare), "bench", "FILE", "also compare with an earlier --json", 0},
     {"json", 0, CLI_FLAG, AT(json), "bench", NULL, "one JSON object", 0},
     {"progress", 0, CLI_CHOICE, AT(progress), "tag convert", "auto|bar|plain|json|none",
      "progress on stderr (default auto: a bar on a terminal)", 0},

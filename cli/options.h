@@ -18,9 +18,9 @@ enum { CLI_OPTIONS_MAX = 128 };
 typedef struct cli_options {
     const char *model, *models_dir, *format, *lang, *threshold, *thresholds, *only, *exclude_tags,
         *output, *color, *progress, *device, *precision, *config, *log_file, *log_format, *ext,
-        *sort, *rename, *txt_name, *tag_namespace;
+        *sort, *rename, *txt_name, *tag_namespace, *crop, *compare;
     const char *official, *model_config, *tags, *tags_zh, *type, *arch, *name, *dump, *files_from;
-    long top, threads, batch, max_pixels_m, max_bytes_m, max_depth, repeat, warmup, verbose;
+    long top, threads, batch, max_pixels, max_bytes, max_depth, repeat, warmup, verbose;
     cli_list include, exclude;
     bool check, tensors, resume, force, txt_append, underscore, follow, all_scores, official_pixels,
         no_rotate, quiet, no_recursive, hidden, scores, null_ends, from0, bom, excel, dry_run,
@@ -37,6 +37,7 @@ typedef enum cli_kind {
     CLI_TEXT,
     CLI_CHOICE, // one of the words of `argument`
     CLI_NUMBER,
+    CLI_SIZE, // 500000, 500K, 120M, 2G: by 1000, or by 1024 for BYTES
     CLI_FLAG,
     CLI_UNFLAG, // takes a flag back
     CLI_COUNT,  // a flag that counts: -v, -vv

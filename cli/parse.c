@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -94,6 +95,23 @@ static int truth(const char *value) // 1, 0, or -1: neither
     return -1;
 }
 
+static bool size_of(const char *value, long k, long *out)
+{
+    static const char letters_of[] = "KMG";
+    char *end;
+    errno = 0;
+    long v = strtol(value, &end, 10);
+    if (end == value || errno || v < 0) return false;
+    const char *at = *end ? strchr(letters_of, toupper((unsigned char)*end)) : NULL;
+    if (*end && (!at || end[1])) return false;
+    for (const char *c = letters_of; at && c <= at; c++) {
+        if (v > LONG_MAX / k) return false;
+        v *= k;
+    }
+    *out = v;
+    return true;
+}
+
 int cli_set(cli_options *o, const cli_option *row, const char *value, const char *where,
             const char *origin)
 {
@@ -118,11 +136,20 @@ int cli_set(cli_options *o, const cli_option *row, const char *value, const char
         }
         __attribute__((fallthrough)); // a number
     case CLI_NUMBER:
+        if (row->argument && strstr(row->argument, "auto") && strcmp(value, "auto") == 0) {
+            *(long *)field = 0;
+            break;
+        }
         errno = 0;
         const long v = strtol(value, &end, 10);
         if (end == value || *end || errno || v < 0)
             return cli_usage("%s: \"%.40s\" is not a whole number from 0 on", where, value);
         *(long *)field = v;
+        break;
+    case CLI_SIZE:
+        if (!size_of(value, strcmp(row->argument, "BYTES") == 0 ? 1024 : 1000, field))
+            return cli_usage("%s: \"%.40s\" is no size; a number, or as 500K, 120M, 2G", where,
+                             value);
         break;
     case CLI_CHOICE:
         if (!word_of(row->argument, '|', value, strlen(value)))
@@ -156,6 +183,7 @@ void cli_value(const cli_options *o, const cli_option *row, char *out, size_t si
                        *(const bool *)field == (row->kind == CLI_FLAG) ? "on" : "off");
         break;
     case CLI_COUNT:
+    case CLI_SIZE:
     case CLI_NUMBER: (void)snprintf(out, size, "%ld", *(const long *)field); break;
     case CLI_TEXT:
     case CLI_CHOICE:

@@ -136,6 +136,12 @@ static void event(at_log_level level, const char *code, const char *text)
 int cli_fail(const at_error *err)
 {
     event(AT_LOG_ERROR, at_status_code(err->status), err->text);
+    if (err->status == AT_E_INTERNAL) {
+        char facts[2048];
+        (void)at_build_info(facts, sizeof facts);
+        fprintf(stderr, "This is a bug. Please report it with the command and these lines:\n%s",
+                facts);
+    }
     return at_status_exit_code(err->status);
 }
 

@@ -5,13 +5,14 @@
 #include "cli.h"
 #include "progress.h"
 
-/* --- tag_options.c --------------------------------------------------------------------------------------- */
+/* --- tag_options.c, tag_lists.c --------------------------------------------------------------------------------------- */
 
 typedef struct tag_setup {
     at_tag_options tags;
     at_image_options image;
     at_writer_options writer;
     float *thresholds;
+    int crop[4];          // x0, y0, x1, y1; all 0: the whole picture
     size_t *only, n_only; // ids to compute; NULL: all
     const char **names;   // [2][tags] of --rename, English and Chinese
     char *rename_text;
@@ -19,6 +20,10 @@ typedef struct tag_setup {
 
 int tag_setup_open(tag_setup *t, const cli_options *o, const at_model *model);
 void tag_setup_free(tag_setup *t);
+int tag_read_thresholds(const cli_options *o, const at_model *m, float **own);
+int tag_read_names(tag_setup *t, const cli_options *o, const at_model *m);
+/* The tags to compute: --only without --exclude-tags. *ids NULL: all. */
+int tag_wanted(const cli_options *o, const at_model *m, size_t **ids, size_t *n);
 
 /* --- where results go: document.c, beside.c --------------------------------------------------------------- */
 

@@ -50,6 +50,22 @@ static at_status read_stdin(const at_image_options *io, at_image **image, at_err
     return status;
 }
 
+/* The part of a picture that --crop asks for; `image` itself goes into the record. */
+static at_status crop(const int box[4], const char *path, const at_image *image, at_image **part,
+                      at_error *err)
+{
+    const int width = at_image_width(image), height = at_image_height(image);
+    if (box[2] > width || box[3] > height) {
+        err->status = AT_E_INVALID_PARAMETER;
+        (void)snprintf(err->text, sizeof err->text, "%s: --crop ends outside the picture (%d x %d)",
+                       path, width, height);
+        return err->status;
+    }
+    const size_t stride = 3 * (size_t)width;
+    return at_image_from_rgb(at_image_rgb(image) + (size_t)box[1] * stride + 3 * (size_t)box[0],
+                             box[2] - box[0], box[3] - box[1], stride, NULL, part, err);
+}
+
 static void decode(run *r, size_t i, at_session *own)
 {
     const tag_job *j = r->job;
@@ -64,7 +80,12 @@ static void decode(run *r, size_t i, at_session *own)
                                  ? read_stdin(io, &it->image, &it->error)
                                  : at_image_read(path, io, &it->image, &it->error);
     if (status == AT_E_NOT_FOUND) cli_suggest_path(&it->error, path);
-    if (status == AT_OK) (void)at_pixels_prepare(j->model, it->image, &it->pixels, &it->error);
+    const int *box = j->setup->crop;
+    at_image *part = NULL;
+    if (status == AT_OK && box[2]) (void)crop(box, path, it->image, &part, &it->error);
+    if (status == AT_OK && (part || !box[2]))
+        (void)at_pixels_prepare(j->model, part ? part : it->image, &it->pixels, &it->error);
+    at_image_free(part);
     it->decode_ms = (cli_seconds() - start) * 1e3;
     if (!own || !it->pixels) return;
     const at_pixels *one = it->pixels;

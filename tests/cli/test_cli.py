@@ -120,7 +120,7 @@ def test_size_limit(tmp_path):
     (tmp_path / "lie.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\r" + head + zlib.crc32(head).to_bytes(4, "big") + idat)
     assert b"10000 MP, limit 120 MP" in run("tag", tmp_path / "lie.png", code=1).stderr
     Image.new("RGB", (2000, 1000)).save(tmp_path / "x.png")
-    assert b"limit 1 MP; raise with --max-pixels" in run("tag", "--max-pixels", "1", tmp_path / "x.png", code=1).stderr
+    assert b"limit 1 MP; raise with --max-pixels" in run("tag", "--max-pixels", "1M", tmp_path / "x.png", code=1).stderr
 
 
 def test_exif_is_applied(tmp_path):

@@ -1,10 +1,17 @@
 """What a run says: progress, warnings, the summary, the log; and the words of tags."""
 import datetime
+import fcntl
 import json
+import os
+import pty
 import shutil
+import struct
+import subprocess
+import termios
 
 import pytest
-from program import lines, run
+from PIL import Image
+from program import BIN, clean, lines, run
 
 
 def test_failures_by_kind(photos):
@@ -94,3 +101,81 @@ def test_text_options(photos):
     (photos / "=cmd.jpg").write_bytes((photos / "a.jpg").read_bytes())
     for more, cell in (((), b"=cmd.jpg,"), (("--excel",), b"'=cmd.jpg,")):
         assert run("tag", "-f", "csv", "-t", "0", "-k", "1", *more, "=cmd.jpg", cwd=photos).stdout.splitlines()[1].startswith(cell)
+
+
+def scores(*args, **more):
+    return {t["name"]: t["score"] for t in json.loads(run("tag", "-f", "jsonl", "-t", "0", *args, **more).stdout)["tags"]}
+
+
+def test_crop_is_the_part_alone(photos):
+    picture = Image.open(photos / "b.png").convert("RGB")
+    picture.crop((5, 10, 40, 60)).save(photos / "part.png")
+    assert scores("--crop", "5,10,40,60", photos / "b.png") == scores(photos / "part.png") != scores(photos / "b.png")
+    source = json.loads(run("tag", "-f", "jsonl", "--crop", "5,10,40,60", photos / "b.png").stdout)["source"]
+    assert (source["width"], source["height"]) == picture.size
+    for text, words in (("1,2,3", b"is not X0,Y0,X1,Y1"), ("9,0,9,5", b"is empty"), ("a,0,9,5", b"is not")):
+        assert words in run("tag", "--crop", text, photos / "b.png", code=2).stderr
+    assert b"ends outside the picture (48 x 64)" in run("tag", "--crop", "0,0,49,64", photos / "b.png", code=1).stderr
+
+
+def test_thresholds_of_some_tags(photos):
+    own = scores(photos / "a.jpg")
+    (photos / "t.csv").write_text(f"tag,threshold\ndog,{own['dog'] / 2}\ncat,{min(1, own['cat'] * 2 + 0.1)}\n")
+    got = json.loads(run("tag", "-f", "jsonl", "--only", "dog,cat", "--thresholds", photos / "t.csv", photos / "a.jpg").stdout)["tags"]
+    assert [t["name"] for t in got] == ["dog"]
+    (photos / "t.txt").write_text("0.5\n" * 597)
+    got = json.loads(run("tag", "-f", "jsonl", "--thresholds", photos / "t.txt", photos / "a.jpg").stdout)["tags"]
+    assert {t["name"] for t in got} == {n for n, s in own.items() if s > 0.5}
+    for text, words in (("0.5\n" * 3, b"has 3 numbers, the model 597"), ("dog,2\n", b":1 is neither"), ("dgo,0.5\n", b'"dgo" in --thresholds; nearest'), ("0.5\ndog,0.5\n", b":2 is neither")):
+        (photos / "bad").write_text(text)
+        assert words in run("tag", "--thresholds", photos / "bad", photos / "a.jpg", code=2).stderr
+
+
+@pytest.mark.parametrize("size, ok", [("3072", True), ("3071", False), ("4K", True), ("1M", True), ("3x", None), ("-1", None), ("9999999999G", None)])
+def test_sizes(photos, size, ok):
+    done = run("tag", "--max-pixels", size, photos / "a.jpg", code={True: 0, False: 1, None: 2}[ok])  # 64 x 48
+    assert (b"no size" in done.stderr) == (ok is None)
+
+
+def terminal(*args, env=None, columns=60):
+    """What the program writes when stdout and stderr are one terminal."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    p = subprocess.Popen([BIN, *map(str, args)], stdin=slave, stdout=slave, stderr=slave, env=clean({"TERM": "xterm", **(env or {})}))
+    os.close(slave)
+    out = b""
+    while True:
+        try:
+            more = os.read(master, 4096)
+        except OSError:
+            break
+        if not more:
+            break
+        out += more
+    os.close(master)
+    assert p.wait() == 0, out
+    return out.decode()
+
+
+def test_a_terminal(photos):
+    text = terminal("tag", "-t", "0", "-k", "3", photos / "a.jpg")
+    assert "\x1b[1m" in text and "64x48" in text and "3 tags · anytag-small f16 · " in text
+    plain = terminal("tag", "-t", "0", "-k", "3", photos / "a.jpg", env={"NO_COLOR": "1"})
+    assert "\x1b" not in plain and len(plain.splitlines()) == 5
+    assert "\x1b" not in terminal("tag", "-t", "0", "-k", "3", photos / "a.jpg", env={"TERM": "dumb"})
+    assert "█" not in terminal("tag", "-t", "0", "-k", "3", photos / "a.jpg", env={"LC_ALL": "C"})
+    assert max(len(x) for x in terminal("tag", "-t", "0", "-k", "3", photos / "a.jpg", columns=30, env={"NO_COLOR": "1"}).splitlines()[1:-1]) <= 30
+    shown = terminal("tag", photos)
+    assert "ETA" in shown and "3 tagged, 0 failed" in shown
+
+
+def test_bench(photos):
+    done = run("bench", "--json", "--repeat", "2", "-b", "2", photos)
+    facts = json.loads(done.stdout)
+    assert facts["images"] == 6 and 0 < facts["min_ms"] <= facts["median_ms"] <= facts["p90_ms"] <= facts["p99_ms"] and facts["ops"]
+    (photos / "then.json").write_bytes(done.stdout)
+    again = run("bench", "--json", "--repeat", "1", "--compare", photos / "then.json", photos / "a.jpg")
+    assert json.loads(again.stdout)["images"] == 1 and b"times as fast" in again.stderr
+    assert b"images/s" in run("bench", "--repeat", "1", "--only", "dog", photos / "a.jpg").stdout
+    assert b"no result of anytag bench" in run("bench", "--compare", photos / "note.txt", photos / "a.jpg", code=2).stderr
+    assert b'unknown tag "dgo"' in run("bench", "--only", "dgo", photos / "a.jpg", code=2).stderr

@@ -65,7 +65,7 @@ def test_switches_of_the_environment(tmp_path, photos, value, found):
 
 
 def test_mistakes_of_the_environment():
-    assert b"ANYTAG_MAX_PIXELS: \"x\" is not" in run("tag", "x.jpg", env={"ANYTAG_MAX_PIXELS": "x"}, code=2).stderr
+    assert b"ANYTAG_MAX_PIXELS: \"x\" is no size" in run("tag", "x.jpg", env={"ANYTAG_MAX_PIXELS": "x"}, code=2).stderr
 
 
 def test_every_option_is_a_variable():
