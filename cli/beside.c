@@ -44,21 +44,6 @@ static char *out_path(const tag_place *p, size_t i)
     return out;
 }
 
-/* Makes the folders in front of the last name. */
-static bool make_folders(const char *path)
-{
-    char *copy = strdup(path);
-    bool ok = copy != NULL;
-    for (char *c = ok ? copy + 1 : NULL; ok && *c; c++) {
-        if (*c != '/') continue;
-        *c = 0;
-        ok = mkdir(copy, 0777) == 0 || errno == EEXIST;
-        *c = '/';
-    }
-    free(copy);
-    return ok;
-}
-
 static int before(tag_sink *sink, size_t i, at_error *err)
 {
     const beside *b = (const beside *)sink;
@@ -140,7 +125,7 @@ static at_status write_whole(const char *path, const char *text, at_error *err)
     cli_output out;
     char part[4200];
     (void)snprintf(part, sizeof part, "%s.part", path);
-    FILE *f = make_folders(path) ? fopen(part, "wb") : NULL;
+    FILE *f = cli_make_folders(path) ? fopen(part, "wb") : NULL;
     out = (cli_output){.file = f, .path = path};
     at_status status = f ? cli_output_write(&out, text, strlen(text), err) : AT_E_OUTPUT_FAILED;
     if (f && fclose(f) != 0 && status == AT_OK) status = AT_E_OUTPUT_FAILED;
@@ -271,7 +256,7 @@ int tag_beside_open(const tag_place *p, tag_sink **sink)
     journal_path(p, path, sizeof path);
     const int code = cli_done_read_journal(b->done, path);
     if (code) return code;
-    b->journal = make_folders(path) ? fopen(path, "ab") : NULL;
+    b->journal = cli_make_folders(path) ? fopen(path, "ab") : NULL;
     if (b->journal) return 0;
     return cli_error(AT_E_OUTPUT_FAILED, "%s: cannot be written (%s)", path, strerror(errno));
 }

@@ -65,11 +65,15 @@ void cli_print_plain(FILE *to, const char *text);
  * an exit code. */
 int cli_open_model_for(const cli_options *o, const char *task, at_model **model);
 int cli_open_model(const cli_options *o, at_model **model); // for tagging
+/* verify.c: is the file what a SHA256SUMS beside it says? 0 or an exit code. */
+int cli_verify_model(const cli_options *o, const char *path);
 void cli_print_model_dirs(const cli_options *o, FILE *to);
 
 /* --- common.c -------------------------------------------------------------------------------------------- */
 
 double cli_seconds(void);
+/* Makes the folders in front of the last name of a path. */
+bool cli_make_folders(const char *path);
 const char *cli_locale(void); // of LC_ALL, LC_MESSAGES, LANG; never NULL
 bool cli_utf8_locale(void);
 /* "resume: anytag tag --resume ...": the command that goes on, as a shell takes it. */

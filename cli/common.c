@@ -40,6 +40,21 @@ bool cli_utf8_locale(void)
     return strcasestr(cli_locale(), "utf") != NULL;
 }
 
+/* Makes the folders in front of the last name. */
+bool cli_make_folders(const char *path)
+{
+    char *copy = strdup(path);
+    bool ok = copy != NULL;
+    for (char *c = ok ? copy + 1 : NULL; ok && *c; c++) {
+        if (*c != '/') continue;
+        *c = 0;
+        ok = mkdir(copy, 0777) == 0 || errno == EEXIST;
+        *c = '/';
+    }
+    free(copy);
+    return ok;
+}
+
 static void print_word(const char *word)
 {
     static const char plain[] =

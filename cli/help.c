@@ -76,7 +76,8 @@ static int topic_models(const cli_options *o)
         "     then the larger file)\n"
         "  5. the model in the box\n"
         "Folders: --models-dir, $ANYTAG_MODELS, $XDG_DATA_HOME/anytag/models, each of\n"
-        "$XDG_DATA_DIRS + /anytag/models. -v tells which model won. Here they are:\n",
+        "$XDG_DATA_DIRS + /anytag/models. A SHA256SUMS there is checked. -v tells which model won.\n"
+        "Here they are:\n",
         stdout);
     cli_print_model_dirs(o, stdout);
     return 0;

@@ -210,7 +210,11 @@ int cli_open_model_for(const cli_options *o, const char *task, at_model **model)
     char *path;
     const char *why;
     int code = choose(o, task, &path, &why);
-    if (code) return code;
+    if (code == 0 && path) code = cli_verify_model(o, path);
+    if (code) {
+        free(path);
+        return code;
+    }
     at_error err = {0};
     const at_model_options mo = {
         .struct_size = sizeof mo, .threads = (int)o->threads, .log = cli_log};

@@ -14,6 +14,8 @@ const cli_option cli_table[] = {
      "the model (see anytag help models; default: the best one installed, else the one in the box)", 0},
     {"models-dir", 0, CLI_TEXT, AT(models_dir), "tag info inspect bench help", "DIR",
      "look there first for models", 0},
+    {"no-verify", 0, CLI_FLAG, AT(no_verify), "tag info inspect bench", NULL,
+     "do not check the model by a SHA256SUMS beside it", 0},
     {"format", 'f', CLI_TEXT, AT(format), "tag", "F",
      "see anytag help formats (default text)", RESULT},
     {"format", 'f', CLI_CHOICE, AT(format), "info inspect", "text|json", "default text", 0},

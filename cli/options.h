@@ -22,9 +22,9 @@ typedef struct cli_options {
     const char *official, *model_config, *tags, *tags_zh, *type, *arch, *name, *dump, *files_from;
     long top, threads, batch, max_pixels, max_bytes, max_depth, repeat, warmup, verbose;
     cli_list include, exclude;
-    bool check, tensors, resume, force, txt_append, underscore, follow, all_scores, official_pixels,
-        no_rotate, quiet, no_recursive, hidden, scores, null_ends, from0, bom, excel, dry_run,
-        stats, tag_list, json, help, system, no_sha256, no_config, project_config;
+    bool no_verify, check, tensors, resume, force, txt_append, underscore, follow, all_scores,
+        official_pixels, no_rotate, quiet, no_recursive, hidden, scores, null_ends, from0, bom,
+        excel, dry_run, stats, tag_list, json, help, system, no_sha256, no_config, project_config;
 
     const char *origin[CLI_OPTIONS_MAX]; // where each row's value is from; NULL: the default
     char **words;                        // of the command line, behind the command

@@ -1,4 +1,5 @@
 """Configuration files, environment, and which model they lead to."""
+import hashlib
 import json
 import shutil
 
@@ -117,3 +118,22 @@ def test_model_lookup(tmp_path, photos):
     (models / "broken.gguf").write_bytes(b"GGUF rubbish")
     assert name(ANYTAG_MODELS=models) == "mine"
     assert b"the best installed: " in run("tag", "-v", photos / "a.jpg", env={"ANYTAG_MODELS": models}).stderr
+
+
+def test_sums_beside_a_model_are_checked(tmp_path):
+    model = tmp_path / "m.gguf"
+    run("convert", BOX, model, "--name", "m")
+    good = hashlib.sha256(model.read_bytes()).hexdigest()
+    sums, env = tmp_path / "SHA256SUMS", {"XDG_CACHE_HOME": tmp_path / "cache"}
+    sums.write_text(f"{'0' * 64}  other.gguf\n")
+    run("info", model, env=env)  # not listed
+    sums.write_text(f"{'0' * 64}  other.gguf\n{good} *m.gguf\n")
+    run("info", model, env=env)
+    remembered = (tmp_path / "cache" / "anytag" / "verified").read_text()
+    run("info", model, env=env)
+    assert (tmp_path / "cache" / "anytag" / "verified").read_text() == remembered and remembered.count("\n") == 1
+    data = bytearray(model.read_bytes())
+    data[-5] ^= 1  # in a weight: the file opens all the same
+    model.write_bytes(data)
+    assert b"m.gguf: its content is not what" in run("info", model, env=env, code=3).stderr
+    run("info", "--no-verify", model, env=env)
