@@ -34,7 +34,7 @@ static int run_all(const cli_options *o, at_model *model, const cli_files *files
         if (code == 0) code = cli_stopped();
         code = sink->finish(sink, code);
         if (code == 0 && progress.failed) code = 1;
-        if (code != 141) cli_progress_end(&progress);
+        cli_progress_end(&progress, code != 141); // a closed pipe is left without a word
         if (code > 1 && code != 141 && sink->resumable) cli_print_resume(o, "tag");
     }
     if (sink) sink->free(sink);

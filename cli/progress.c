@@ -132,10 +132,10 @@ static void one_kind(const cli_progress *p, at_status kind)
     fputc('\n', stderr);
 }
 
-void cli_progress_end(cli_progress *p)
+void cli_progress_end(cli_progress *p, bool say)
 {
-    cli_progress_show(p, true);
-    if (p->total > 1 && (!p->quiet || p->failed)) {
+    if (say) cli_progress_show(p, true);
+    if (say && p->total > 1 && (!p->quiet || p->failed)) {
         const double past = cli_seconds() - p->start;
         char a[32], b[32], c[32], d[32];
         fprintf(stderr, "%s %s, %s failed, %s skipped in %s (%.1f img/s)\n",

@@ -25,7 +25,7 @@ void cli_progress_failed(cli_progress *p, const char *path, const at_error *err)
 void cli_progress_clear(cli_progress *p);
 /* Now and then; cheap to call after every picture. */
 void cli_progress_show(cli_progress *p, bool last);
-/* What was done, and the failures by kind; frees. */
-void cli_progress_end(cli_progress *p);
+/* Says what was done, and the failures by kind; frees. */
+void cli_progress_end(cli_progress *p, bool say);
 
 #endif
