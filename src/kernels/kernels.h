@@ -20,7 +20,8 @@ typedef struct at_gemm_panel {
     size_t m, n, k; // n <= NR columns of the panel that exist
     const float *a;
     size_t lda;
-    const float *b; // [k][NR], AT_ALIGN aligned
+    const void *b; // [k][NR] of `type`: float32, float16 or bfloat16; AT_ALIGN aligned
+    at_dtype type;
     float *partial; // [m][NR]; NULL when first and last
     bool first, last;
     float *y;

@@ -9,7 +9,18 @@ struct shape {
     size_t m, n, k, lda, ldy;
     bool first, last, bias, residual;
     at_end_act act;
+    at_dtype type;
 };
+
+/* n values of the packed weights in their type, and b what it makes of them. */
+static void *store(struct checker *t, size_t n, float *b, at_dtype type)
+{
+    void *stored = guard(n * at_dtype_size(type), AT_SLACK);
+    if (type == AT_F32) memcpy(stored, b, n * 4);
+    if (type == AT_F16) t->ref->f16_of_f32(n, b, stored), t->ref->f32_of_f16(n, stored, b);
+    if (type == AT_BF16) t->ref->bf16_of_f32(n, b, stored), t->ref->f32_of_bf16(n, stored, b);
+    return stored;
+}
 
 static double end_of(double s, at_end_act act)
 {
@@ -33,6 +44,7 @@ static void check_shape(struct checker *t, struct shape s)
         a[i] = random_float();
     for (size_t i = 0; i < s.k * nr; i++)
         b[i] = i % nr < s.n ? random_float() : 0.0f;
+    const void *stored = store(t, s.k * nr, b, s.type);
     for (size_t i = 0; i < s.m * nr; i++)
         partial[i] = s.first ? NAN : random_float(); // NaN: not to be read
     float *before = copy_of(partial, s.m * nr, 0);
@@ -41,7 +53,8 @@ static void check_shape(struct checker *t, struct shape s)
                        .k = s.k,
                        .a = a,
                        .lda = s.lda,
-                       .b = b,
+                       .b = stored,
+                       .type = s.type,
                        .partial = partial,
                        .first = s.first,
                        .last = s.last,
@@ -51,13 +64,14 @@ static void check_shape(struct checker *t, struct shape s)
                        .act = s.act,
                        .residual = s.residual ? residual : NULL,
                        .ld_residual = s.ldy,
-                       .next = b,
-                       .next_bytes = 4 * s.k * nr};
+                       .next = stored,
+                       .next_bytes = s.k * nr * at_dtype_size(s.type)};
     t->k->gemm_panel(&p);
-    char where[160];
-    snprintf(where, sizeof where,
-             "m %zu n %zu k %zu lda %zu ldy %zu first %d last %d bias %d residual %d act %d", s.m,
-             s.n, s.k, s.lda, s.ldy, s.first, s.last, s.bias, s.residual, (int)s.act);
+    char where[180];
+    snprintf(
+        where, sizeof where,
+        "m %zu n %zu k %zu lda %zu ldy %zu first %d last %d bias %d residual %d act %d type %d",
+        s.m, s.n, s.k, s.lda, s.ldy, s.first, s.last, s.bias, s.residual, (int)s.act, (int)s.type);
     for (size_t i = 0; i < s.m; i++) {
         for (size_t j = 0; j < s.n; j++) {
             double want = s.first ? 0.0 : (double)before[i * nr + j], size = fabs(want);
@@ -118,7 +132,8 @@ void check_gemm_panel(struct checker *t)
                                               .last = d > 0 || (r & 128),
                                               .bias = r & 256,
                                               .residual = r & 512,
-                                              .act = (at_end_act)(r >> 10 & 3)});
+                                              .act = (at_end_act)(r >> 10 & 3),
+                                              .type = (at_dtype)((r >> 12) % 3)});
             }
     for (size_t m = 33; m < 300; m += 37)
         check_shape(t, (struct shape){.m = m,
@@ -145,15 +160,11 @@ void check_gemm_rows(struct checker *t)
         float *bias = input(n), *residual = input((m - 1) * ldy + n),
               *y = output((m - 1) * ldy + n);
         float *want = output((m - 1) * ldy + n), *partial = guard(m * nr * 4, 0);
-        void *stored = guard(all * at_dtype_size(type), AT_SLACK);
         for (size_t i = 0; i < (m - 1) * lda + k; i++)
             a[i] = random_float();
         for (size_t i = 0; i < all; i++)
             b[i] = random_float();
-        if (type == AT_F32) memcpy(stored, b, all * 4);
-        if (type == AT_F16) t->ref->f16_of_f32(all, b, stored), t->ref->f32_of_f16(all, stored, b);
-        if (type == AT_BF16)
-            t->ref->bf16_of_f32(all, b, stored), t->ref->f32_of_bf16(all, stored, b);
+        const void *stored = store(t, all, b, type);
         const at_gemm_rows p = {.m = m,
                                 .n = n,
                                 .k = k,

@@ -2,7 +2,7 @@
  * Matrix Multiplication, 2008). A chunk is a block of X's rows against a group of W's panels (pack.c):
  *
  *   for each block of the depth          one fixed cut of K: the order of the sum depends on K alone
- *     for each panel of the group        float16 and bfloat16 panels are widened into a buffer here
+ *     for each panel of the group
  *       gemm_panel: all rows             the panel's block in L1, the rows in L2; the next is fetched
  *
  * X is read where it lies unless its rows would fall on each other in the cache. The bits depend neither
@@ -28,14 +28,10 @@ static const at_end_act acts[] = {
     [AT_ACT_RELU6] = AT_END_RELU6,
 };
 
-/* A worker's scratch: one panel's block as float32, the group's partial sums, rows of X. */
-static size_t partial_at(const at_kernels *kn)
-{
-    return kn->kc * kn->nr;
-}
+/* A worker's scratch: the group's partial sums, rows of X. */
 static size_t rows_at(const at_kernels *kn)
 {
-    return partial_at(kn) + AT_GROUP * kn->mc * kn->nr;
+    return AT_GROUP * kn->mc * kn->nr;
 }
 size_t at_cpu_linear_floats(const at_kernels *kn)
 {
@@ -84,8 +80,7 @@ static void product_chunk(void *ctx, size_t chunk, int worker)
     const size_t nr = kn->nr, panels = (a->w->n + nr - 1) / nr;
     const size_t row = chunk % p->row_blocks * p->rows, first = chunk / p->row_blocks * p->group;
     const size_t m = at_min_size(p->rows, a->m - row), last = at_min_size(first + p->group, panels);
-    float *room = p->scratch[worker].data, *partial = room + partial_at(kn),
-          *rows = room + rows_at(kn);
+    float *partial = p->scratch[worker].data, *rows = partial + rows_at(kn);
     for (size_t b = 0; b < p->depth_blocks; b++) {
         const size_t k0 = b * p->depth, k = at_min_size(p->depth, a->w->k - k0);
         at_gemm_panel g = {
@@ -93,6 +88,7 @@ static void product_chunk(void *ctx, size_t chunk, int worker)
             .k = k,
             .a = a->x + row * a->ldx + k0,
             .lda = a->ldx,
+            .type = a->w->type,
             .first = b == 0,
             .last = b + 1 == p->depth_blocks,
             .ldy = a->ldy,
@@ -111,10 +107,7 @@ static void product_chunk(void *ctx, size_t chunk, int worker)
         }
         for (size_t j = first; j < last; j++) {
             const size_t col = j * nr;
-            const char *panel = stored(p, j, b, &g.next_bytes);
-            g.b = a->w->type == AT_F32 ? (const float *)panel : room;
-            if (a->w->type != AT_F32)
-                (a->w->type == AT_F16 ? kn->f32_of_f16 : kn->f32_of_bf16)(k * nr, panel, room);
+            g.b = stored(p, j, b, &g.next_bytes);
             g.next = j + 1 < last ? stored(p, j + 1, b, &g.next_bytes)
                      : g.last     ? NULL
                                   : stored(p, first, b + 1, &g.next_bytes);

@@ -1,5 +1,4 @@
 /* gemm_ref.c - the meaning of gemm_panel and of packing; plain loops, one rounding an operation. */
-#include "base/half.h"
 #include "kernels/kernels.h"
 
 #include <string.h>
@@ -17,14 +16,23 @@ static float end_of(float s, at_end_act act)
     return s;
 }
 
+static void widen(size_t n, const void *x, at_dtype type, float *y)
+{
+    if (type == AT_F32) memcpy(y, x, n * sizeof *y);
+    if (type == AT_F16) at_f32_of_f16_ref(n, x, y);
+    if (type == AT_BF16) at_f32_of_bf16_ref(n, x, y);
+}
+
 void at_gemm_panel_ref(const at_gemm_panel *p)
 {
     for (size_t i = 0; i < p->m; i++) {
         float s[NR] = {0};
         for (size_t k = 0; k < p->k; k++) {
             const float a = p->a[i * p->lda + k];
+            float b[NR];
+            widen(NR, (const char *)p->b + k * NR * at_dtype_size(p->type), p->type, b);
             for (size_t j = 0; j < NR; j++)
-                s[j] += a * p->b[k * NR + j];
+                s[j] += a * b[j];
         }
         if (!p->first)
             for (size_t j = 0; j < NR; j++)
@@ -38,13 +46,6 @@ void at_gemm_panel_ref(const at_gemm_panel *p)
             p->y[i * p->ldy + j] = p->residual ? v + p->residual[i * p->ld_residual + j] : v;
         }
     }
-}
-
-static void widen(size_t n, const void *x, at_dtype type, float *y)
-{
-    if (type == AT_F32) memcpy(y, x, n * sizeof *y);
-    if (type == AT_F16) at_f32_of_f16_ref(n, x, y);
-    if (type == AT_BF16) at_f32_of_bf16_ref(n, x, y);
 }
 
 void at_gemm_rows_ref(const at_gemm_rows *p)

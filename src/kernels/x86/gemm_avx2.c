@@ -15,10 +15,10 @@ TILES(narrow, 1, 1)
 
 void at_gemm_panel_avx2(const at_gemm_panel *p)
 {
-    static const tiles wide[] = {{6, wide_6}, {5, wide_5}, {4, wide_4},
-                                 {3, wide_3}, {2, wide_2}, {1, wide_1}};
-    static const tiles narrow[] = {
-        {12, narrow_12}, {8, narrow_8}, {4, narrow_4}, {2, narrow_2}, {1, narrow_1}};
+    static const tiles wide[] = {ROWS(wide, 6), ROWS(wide, 5), ROWS(wide, 4),
+                                 ROWS(wide, 3), ROWS(wide, 2), ROWS(wide, 1)};
+    static const tiles narrow[] = {ROWS(narrow, 12), ROWS(narrow, 8), ROWS(narrow, 4),
+                                   ROWS(narrow, 2), ROWS(narrow, 1)};
     run_tiles(p, p->n > LANES ? wide : narrow);
 }
 

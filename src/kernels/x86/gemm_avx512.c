@@ -15,9 +15,10 @@ TILES(narrow, 1, 1)
 
 void at_gemm_panel_avx512(const at_gemm_panel *p)
 {
-    static const tiles wide[] = {{14, wide_14}, {8, wide_8}, {4, wide_4}, {2, wide_2}, {1, wide_1}};
-    static const tiles narrow[] = {
-        {14, narrow_14}, {8, narrow_8}, {4, narrow_4}, {2, narrow_2}, {1, narrow_1}};
+    static const tiles wide[] = {ROWS(wide, 14), ROWS(wide, 8), ROWS(wide, 4), ROWS(wide, 2),
+                                 ROWS(wide, 1)};
+    static const tiles narrow[] = {ROWS(narrow, 14), ROWS(narrow, 8), ROWS(narrow, 4),
+                                   ROWS(narrow, 2), ROWS(narrow, 1)};
     run_tiles(p, p->n > LANES ? wide : narrow);
 }
 

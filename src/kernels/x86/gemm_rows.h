@@ -51,7 +51,7 @@ INLINE void rows_tile(const at_gemm_rows *p, size_t first, const size_t rows, co
     put_tile(&g, 0, rows, sums, vecs * LANES);
 }
 
-#define ROWS(type, size, rows)                                                                   \
+#define FEW(type, size, rows)                                                                    \
     static __attribute__((noinline)) void type##_##rows(const at_gemm_rows *p, size_t first)     \
     {                                                                                            \
         rows_tile(p, first, rows, PANELS_##rows, load_##type, size);                             \
@@ -60,16 +60,16 @@ INLINE void rows_tile(const at_gemm_rows *p, size_t first, const size_t rows, co
     {                                                                                            \
         rows_tile(p, first, rows, 1, load_##type, size);                                         \
     }
-#define ALL_ROWS(type, size) ROWS(type, size, 1) ROWS(type, size, 2) ROWS(type, size, 3)
+#define ALL_ROWS(type, size) FEW(type, size, 1) FEW(type, size, 2) FEW(type, size, 3)
 ALL_ROWS(f32, 4)
 ALL_ROWS(f16, 2)
 ALL_ROWS(bf16, 2)
 
 INLINE void all_panels(const at_gemm_rows *p)
 {
-    typedef void (*tile_fn)(const at_gemm_rows *p, size_t first);
+    typedef void (*few_fn)(const at_gemm_rows *p, size_t first);
     static const size_t panels[] = {PANELS_1, PANELS_2, PANELS_3};
-    static const tile_fn fn[][AT_FEW_ROWS][2] = {
+    static const few_fn fn[][AT_FEW_ROWS][2] = {
         [AT_F32] = {{f32_1_1, f32_1}, {f32_2_1, f32_2}, {f32_3_1, f32_3}},
         [AT_F16] = {{f16_1_1, f16_1}, {f16_2_1, f16_2}, {f16_3_1, f16_3}},
         [AT_BF16] = {{bf16_1_1, bf16_1}, {bf16_2_1, bf16_2}, {bf16_3_1, bf16_3}},

@@ -66,12 +66,13 @@ static __attribute__((noinline)) void put_tile(const at_gemm_panel *p, size_t i,
     }
 }
 
-/* Rows [i, i + rows) against the panel's first `vecs` vectors. rows and vecs are constants. */
-INLINE void tile(const at_gemm_panel *p, size_t i, const size_t rows, const size_t vecs)
+/* Rows [i, i + rows) against the panel's first `vecs` vectors. All but p and i are constants. */
+INLINE void tile(const at_gemm_panel *p, size_t i, const size_t rows, const size_t vecs,
+                 vec (*load)(const void *), const size_t size)
 {
     const size_t lda = p->lda, k_end = p->k;
     const float *a = p->a + i * lda;
-    const float *b = p->b;
+    const char *b = p->b;
     if (p->last) {
         const float *y = p->y + i * p->ldy;
 #pragma GCC unroll 14
@@ -87,19 +88,19 @@ INLINE void tile(const at_gemm_panel *p, size_t i, const size_t rows, const size
     const float *a9 = a + 9 * lda;
     const float *a12 = a + 12 * lda;
 #define ROW(r) ((r) < 3 ? a : (r) < 6 ? a3 : (r) < 9 ? a6 : (r) < 12 ? a9 : a12)[(r) % 3 * lda + u]
-#define STEPS(n)                                                       \
-    _Pragma("GCC unroll 4") for (size_t u = 0; u < (n); u++)           \
-    {                                                                  \
-        const vec b0 = V(load_ps)(b + u * NR);                         \
-        const vec b1 = vecs > 1 ? V(load_ps)(b + u * NR + LANES) : b0; \
-        _Pragma("GCC unroll 14") for (size_t r = 0; r < rows; r++)     \
-        {                                                              \
-            const vec x = V(set1_ps)(ROW(r));                          \
-            ADD_PRODUCT(s[r][0], x, b0);                               \
-            if (vecs > 1) ADD_PRODUCT(s[r][1], x, b1);                 \
-        }                                                              \
-    }                                                                  \
-    a += (n), a3 += (n), a6 += (n), a9 += (n), a12 += (n), b += (n)*NR
+#define STEPS(n)                                                          \
+    _Pragma("GCC unroll 4") for (size_t u = 0; u < (n); u++)              \
+    {                                                                     \
+        const vec b0 = load(b + u * NR * size);                           \
+        const vec b1 = vecs > 1 ? load(b + (u * NR + LANES) * size) : b0; \
+        _Pragma("GCC unroll 14") for (size_t r = 0; r < rows; r++)        \
+        {                                                                 \
+            const vec x = V(set1_ps)(ROW(r));                             \
+            ADD_PRODUCT(s[r][0], x, b0);                                  \
+            if (vecs > 1) ADD_PRODUCT(s[r][1], x, b1);                    \
+        }                                                                 \
+    }                                                                     \
+    a += (n), a3 += (n), a6 += (n), a9 += (n), a12 += (n), b += (n)*NR * size
     size_t k = 0;
     for (; k + UNROLL <= k_end; k += UNROLL) {
         STEPS(UNROLL);
@@ -139,15 +140,30 @@ INLINE void tile(const at_gemm_panel *p, size_t i, const size_t rows, const size
 }
 #undef EACH
 
+typedef void (*tile_fn)(const at_gemm_panel *p, size_t i);
+
 typedef struct tiles {
-    size_t rows; // from the highest down to 1
-    void (*run)(const at_gemm_panel *p, size_t i);
+    size_t rows;              // from the highest down to 1
+    tile_fn run[AT_BF16 + 1]; // by type
 } tiles;
 
-#define TILES(name, rows, vecs)                                                           \
-    static __attribute__((noinline)) void name##_##rows(const at_gemm_panel *p, size_t i) \
-    {                                                                                     \
-        tile(p, i, rows, vecs);                                                           \
+/* A tile for each type that weights are stored in, and its row of a table. 16-bit floats are widened on
+ * the way into a register: the ports that do it are idle. */
+#define TILE_OF(name, rows, vecs, type, size)                                                      \
+    static __attribute__((noinline)) void name##_##rows##_##type(const at_gemm_panel *p, size_t i) \
+    {                                                                                              \
+        tile(p, i, rows, vecs, load_##type, size);                                                 \
+    }
+#define TILES(name, rows, vecs)       \
+    TILE_OF(name, rows, vecs, f32, 4) \
+    TILE_OF(name, rows, vecs, f16, 2) \
+    TILE_OF(name, rows, vecs, bf16, 2)
+#define ROWS(name, rows)                                                   \
+    {                                                                      \
+        rows,                                                              \
+        {                                                                  \
+            name##_##rows##_f32, name##_##rows##_f16, name##_##rows##_bf16 \
+        }                                                                  \
     }
 
 /* All rows of the panel, from the first kind of tile that fits. The next panel is fetched on the way. */
@@ -160,7 +176,7 @@ INLINE void run_tiles(const at_gemm_panel *p, const tiles *t)
         for (; p->m - i >= t->rows; i += t->rows, at += step) {
             for (size_t line = at; line < at + step && line < bytes; line += 64)
                 __builtin_prefetch(next + line, 0, 2);
-            t->run(p, i);
+            t->run[p->type](p, i);
         }
     }
 }
