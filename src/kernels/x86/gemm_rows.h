@@ -48,7 +48,7 @@ INLINE void rows_tile(const at_gemm_rows *p, size_t first, const size_t rows, co
                              .act = p->act,
                              .residual = p->residual ? p->residual + col : NULL,
                              .ld_residual = p->ld_residual};
-    put_tile(&g, 0, rows, sums, vecs * LANES);
+    put_tile(&g, g.bias, 0, rows, sums, vecs * LANES);
 }
 
 #define FEW(type, size, rows)                                                                    \

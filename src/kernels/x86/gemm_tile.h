@@ -40,16 +40,17 @@ INLINE vec relu(vec s, at_end_act act)
     return s;
 }
 
-/* Ends rows [i, i + rows) the slow way, sums [rows][ld]: GELU, columns that are no whole vectors. */
-static __attribute__((noinline)) void put_tile(const at_gemm_panel *p, size_t i, size_t rows,
-                                               float *sums, size_t ld)
+/* Ends rows [i, i + rows) the slow way, sums [rows][ld]: GELU, columns that are no whole vectors. `bias`
+ * is NULL when the sums have theirs. */
+static __attribute__((noinline)) void put_tile(const at_gemm_panel *p, const float *bias, size_t i,
+                                               size_t rows, float *sums, size_t ld)
 {
-    for (size_t r = 0; p->bias && r < rows; r++)
+    for (size_t r = 0; bias && r < rows; r++)
         for (size_t j = 0; j < p->n; j += LANES) {
             const size_t n = at_min_size(p->n - j, LANES);
-            const vec bias = n == LANES ? V(loadu_ps)(p->bias + j) : load_first(p->bias + j, n);
+            const vec add = n == LANES ? V(loadu_ps)(bias + j) : load_first(bias + j, n);
             float *s = sums + r * ld + j;
-            V(storeu_ps)(s, V(add_ps)(V(loadu_ps)(s), bias));
+            V(storeu_ps)(s, V(add_ps)(V(loadu_ps)(s), add));
         }
     if (p->act == AT_END_GELU) gelu(rows * ld, sums, sums);
     for (size_t r = 0; r < rows; r++, i++) {
@@ -117,16 +118,17 @@ INLINE void tile(const at_gemm_panel *p, size_t i, const size_t rows, const size
         EACH V(store_ps)(partial + r * NR + v * LANES, s[r][v]);
         return;
     }
-    if (p->act == AT_END_GELU || p->n != vecs * LANES) {
-        _Alignas(64) float sums[TILE * NR];
-        EACH V(store_ps)(sums + (r * vecs + v) * LANES, s[r][v]);
-        put_tile(p, i, rows, sums, vecs * LANES);
-        return;
-    }
-    if (p->bias) {
+    const bool whole = p->n == vecs * LANES;
+    if (p->bias && whole) {
         const vec bias[2] = {V(loadu_ps)(p->bias),
                              vecs > 1 ? V(loadu_ps)(p->bias + LANES) : V(setzero_ps)()};
         EACH s[r][v] = V(add_ps)(s[r][v], bias[v]);
+    }
+    if (p->act == AT_END_GELU || !whole) {
+        _Alignas(64) float sums[TILE * NR];
+        EACH V(store_ps)(sums + (r * vecs + v) * LANES, s[r][v]);
+        put_tile(p, whole ? NULL : p->bias, i, rows, sums, vecs * LANES);
+        return;
     }
     if (p->act != AT_END_NONE) EACH s[r][v] = relu(s[r][v], p->act);
     if (p->residual) {
