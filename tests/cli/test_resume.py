@@ -7,6 +7,7 @@ import signal
 import subprocess
 
 import pytest
+from PIL import Image
 from program import BIN, clean, run
 
 
@@ -85,6 +86,10 @@ def test_after_a_crash(photos, tmp_path):
     assert counts(run("tag", "-f", "jsonl", "-o", out, "--resume", photos)) == (2, 0, 1)
     assert names(out) == ["a.jpg", "b.png", "c.webp"]
     assert sorted(os.listdir(tmp_path))[-1] == "r.jsonl"  # no .part, no .part.old
+    part.write_bytes(lines[0] + lines[1][:-1])  # killed in front of the line's end
+    out.unlink()
+    assert counts(run("tag", "-f", "jsonl", "-o", out, "--resume", photos)) == (2, 0, 1)
+    assert names(out) == ["a.jpg", "b.png", "c.webp"]
     (tmp_path / "r.jsonl.part.old").write_bytes(lines[0][:-20])  # and twice
     part.write_bytes(lines[1])
     out.unlink()
@@ -107,12 +112,19 @@ def test_resume_needs_a_file(photos):
         assert b"--resume: needs a file" in run("tag", "--resume", *args, photos, code=2).stderr
 
 
-@pytest.mark.parametrize("sig, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_stopped_and_carried_on(photos, tmp_path, sig, code):
-    folder, out = tmp_path / "many", tmp_path / "it's r.jsonl"
+def many(tmp_path, n):
+    """A folder of large pictures: there is time to stop a run."""
+    folder = tmp_path / "many"
     folder.mkdir()
-    for i in range(200):
-        shutil.copy(photos / "a.jpg", folder / f"{i:03}.jpg")
+    Image.new("RGB", (3000, 2000), (30, 90, 200)).save(folder / "000.jpg")
+    for i in range(1, n):
+        shutil.copy(folder / "000.jpg", folder / f"{i:03}.jpg")
+    return folder
+
+
+@pytest.mark.parametrize("sig, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_and_carried_on(tmp_path, sig, code):
+    folder, out = many(tmp_path, 24), tmp_path / "it's r.jsonl"
     p = subprocess.Popen([BIN, "tag", "-j", "1", "-f", "jsonl", "-o", str(out), str(folder)], stderr=subprocess.PIPE, env=clean())
     part = tmp_path / "it's r.jsonl.part"
     while not (part.exists() and part.stat().st_size > 3000):
@@ -122,24 +134,21 @@ def test_stopped_and_carried_on(photos, tmp_path, sig, code):
     assert p.returncode == code
     assert sig == signal.SIGTERM or b"finishing 1" in b" ".join(said.split()), said
     first = len(records(out))
-    assert 0 < first < 200 and not part.exists()
+    assert 0 < first < 24 and not part.exists()
     last = said.decode().splitlines()[-1]
     assert last.startswith("resume: anytag tag --resume -j 1")
     command = shlex.split(last)[2:]
     done = run(*command)
-    assert counts(done) == (200 - first, 0, first)
-    assert len(set(names(out))) == 200
+    assert counts(done) == (24 - first, 0, first)
+    assert len(set(names(out))) == 24
 
 
-def test_stopping_a_resumed_run_loses_nothing(photos, tmp_path):
-    folder, out = tmp_path / "many", tmp_path / "r.jsonl"
-    folder.mkdir()
-    for i in range(150):
-        shutil.copy(photos / "a.jpg", folder / f"{i:03}.jpg")
-    run("tag", "-f", "jsonl", "-o", out, *[folder / f"{i:03}.jpg" for i in range(140, 150)])
+def test_stopping_a_resumed_run_loses_nothing(tmp_path):
+    folder, out = many(tmp_path, 16), tmp_path / "r.jsonl"
+    run("tag", "-f", "jsonl", "-o", out, *[folder / f"{i:03}.jpg" for i in range(12, 16)])
     p = subprocess.Popen([BIN, "tag", "-q", "-j", "1", "-f", "jsonl", "-o", str(out), "--resume", str(folder)], stderr=subprocess.PIPE, env=clean())
     while not (tmp_path / "r.jsonl.part").exists():
         assert p.poll() is None
     p.send_signal(signal.SIGINT)
     p.communicate(timeout=60)
-    assert p.returncode == 130 and set(names(out)) >= {f"{i}.jpg" for i in range(140, 150)}
+    assert p.returncode == 130 and set(names(out)) >= {f"{i:03}.jpg" for i in range(12, 16)}
