@@ -23,7 +23,9 @@ typedef struct at_image_options {
     uint64_t max_bytes;  /* 0: 512 MiB of encoded bytes */
     int keep_rotated;    /* 1: the EXIF orientation is not applied (--no-rotate) */
     int official_pixels; /* 1: as the official code: keep_rotated, and 16-bit grey clipped to 255 */
-    const at_allocator *allocator; /* keeps until at_image_free(); NULL: malloc */
+    /* keeps until at_image_free(); NULL: malloc. What libjpeg, libwebp and libexif need while they
+     * decode is malloc's in any case. */
+    const at_allocator *allocator;
 } at_image_options;
 
 /* Reads and decodes a file.   path, options borrow   image returns, at_image_free()
@@ -49,7 +51,8 @@ AT_API uint64_t at_image_bytes(const at_image *image);     /* encoded bytes, 0 f
 AT_API void at_image_free(at_image *image);                /* NULL is fine */
 
 /* A small JPEG of the picture, its longer side at most `side` px, aspect kept; for previews.
- *   jpeg  returns, at_buffer_free();  size  its length in bytes */
+ *   jpeg  returns, at_buffer_free(); from the image's allocator, which must still be there then, as
+ *         the image need not;  size  its length in bytes */
 AT_API at_status at_image_thumbnail(const at_image *image, int side, int quality, void **jpeg,
                                     size_t *size, at_error *err);
 AT_API void at_buffer_free(void *buffer); /* NULL is fine */

@@ -27,7 +27,8 @@ static at_status start(EVP_MD_CTX **out, at_error *err)
     if (!ctx) return at_fail(err, AT_E_OUT_OF_MEMORY, "SHA-256: no memory");
     if (EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1) {
         EVP_MD_CTX_free(ctx);
-        return at_fail(err, AT_E_INTERNAL, "SHA-256 is not available in libcrypto");
+        // every libcrypto has SHA-256; without memory it says that it has not
+        return at_fail(err, AT_E_OUT_OF_MEMORY, "SHA-256: libcrypto could not begin, no memory");
     }
     *out = ctx;
     return AT_OK;

@@ -8,7 +8,7 @@
 typedef struct at_decoded {
     int width, height;
     uint8_t *rgb;    // [height, width, 3], at_free
-    int orientation; // EXIF, 1..8; 1 when there is none
+    int orientation; // EXIF, 1..8; 1 when there is none, 0 when there was no memory to read it
 } at_decoded;
 
 typedef struct at_decode_job {
@@ -27,7 +27,7 @@ at_status at_decode_webp(const at_decode_job *job, at_decoded *out, at_error *er
 
 typedef struct at_image_kind {
     const char *name; // "jpeg"; NULL: not an image
-    const char *what; // for people: "a text file", "HEIF"
+    const char *what; // for people: "a text file", or of images the plural, "HEIF pictures"
     at_status (*decode)(const at_decode_job *job, at_decoded *out,
                         at_error *err); // NULL: not read here
 } at_image_kind;
@@ -35,8 +35,10 @@ at_image_kind at_image_sniff(const uint8_t *data, size_t size);
 
 /* AT_E_IMAGE_TOO_LARGE, AT_E_DAMAGED_IMAGE (a side of 0). */
 at_status at_check_pixels(const at_decode_job *job, uint64_t width, uint64_t height, at_error *err);
+at_status at_no_memory_to_decode(const at_decode_job *job, at_error *err);
 at_status at_damaged_image(const at_decode_job *job, const char *why, at_error *err);
-/* Orientation of an EXIF block, with or without its "Exif" head, 1..8; 1 when it has none or is damaged. */
+/* Orientation of an EXIF block, with or without its "Exif" head, 1..8; 1 when it has none or is damaged,
+ * 0 when there was no memory. */
 int at_exif_orientation(const uint8_t *data, size_t size);
 /* Turns out->rgb upright by its orientation; swaps sides for 5..8. AT_E_OUT_OF_MEMORY. */
 at_status at_orient(at_decoded *out, const at_allocator *al, at_error *err);

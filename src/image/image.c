@@ -19,6 +19,11 @@ at_status at_damaged_image(const at_decode_job *job, const char *why, at_error *
     return at_fail(err, AT_E_DAMAGED_IMAGE, "%s: damaged image (%s)", job->name, why);
 }
 
+at_status at_no_memory_to_decode(const at_decode_job *job, at_error *err)
+{
+    return at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory to decode it", job->name);
+}
+
 at_status at_check_pixels(const at_decode_job *job, uint64_t width, uint64_t height, at_error *err)
 {
     if (width == 0 || height == 0) return at_damaged_image(job, "a side of 0 pixels", err);
@@ -60,10 +65,11 @@ static at_status decode(const uint8_t *data, size_t size, const char *name,
         return at_fail(err, AT_E_NOT_AN_IMAGE, "%s: not an image (%s)", name, kind.what);
     if (!kind.decode)
         return at_fail(err, AT_E_UNSUPPORTED_IMAGE,
-                       "%s: %s pictures are not read by this version (JPEG, PNG%s are); convert it",
-                       name, kind.what, ANYTAG_WITH_WEBP ? " and WebP" : "");
+                       "%s: %s are not supported yet (JPEG, PNG%s are); convert it", name,
+                       kind.what, ANYTAG_WITH_WEBP ? " and WebP" : "");
     at_decoded d = {.orientation = 1};
     at_status status = kind.decode(&job, &d, err);
+    if (status == AT_OK && d.orientation == 0) status = at_no_memory_to_decode(&job, err);
     if (status == AT_OK && !o->keep_rotated) status = at_orient(&d, o->allocator, err);
     at_image *image = status == AT_OK ? at_new(o->allocator, at_image) : NULL;
     if (status == AT_OK && !image) status = at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory", name);

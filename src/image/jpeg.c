@@ -3,6 +3,7 @@
  * can hide is not. */
 #include "image/decode.h"
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,9 +15,10 @@ typedef struct decoder {
     struct jpeg_decompress_struct c;
     struct jpeg_error_mgr errors;
     struct jpeg_source_mgr source;
+    struct jpeg_progress_mgr progress;
     jmp_buf failed;
     char why[JMSG_LENGTH_MAX];
-    bool no_memory;
+    bool no_memory, too_large;
 } decoder;
 
 static void on_error(j_common_ptr c)
@@ -24,6 +26,7 @@ static void on_error(j_common_ptr c)
     decoder *d = (decoder *)c;
     c->err->format_message(c, d->why);
     d->no_memory = c->err->msg_code == JERR_OUT_OF_MEMORY;
+    d->too_large = c->err->msg_code == JERR_NO_BACKING_STORE; // more than max_memory_to_use
     longjmp(d->failed, 1);
 }
 static void on_message(j_common_ptr c)
@@ -33,6 +36,16 @@ static void on_message(j_common_ptr c)
 static void nothing(j_decompress_ptr c)
 {
     (void)c;
+}
+
+/* Each scan of a progressive picture visits all of it, and an empty one takes a few bytes. */
+static void on_progress(j_common_ptr c)
+{
+    enum { MOST_SCANS = 100 }; // the limit of cjpeg's own scripts; encoders write about ten
+    decoder *d = (decoder *)c;
+    if (d->c.input_scan_number <= MOST_SCANS) return;
+    (void)snprintf(d->why, sizeof d->why, "more than %d scans", MOST_SCANS);
+    longjmp(d->failed, 1);
 }
 
 static boolean no_more(j_decompress_ptr c)
@@ -77,12 +90,19 @@ static at_status run(decoder *d, const at_decode_job *job, at_decoded *out, uint
                      at_error *err)
 {
     if (setjmp(d->failed)) {
-        if (d->no_memory)
-            return at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory to decode it", job->name);
+        if (d->no_memory) return at_no_memory_to_decode(job, err);
+        if (d->too_large)
+            return at_fail(err, AT_E_IMAGE_TOO_LARGE,
+                           "%s: a progressive JPEG that takes too much memory; raise --max-pixels",
+                           job->name);
         return at_damaged_image(job, d->why, err);
     }
     jpeg_create_decompress(&d->c);
     d->c.src = &d->source;
+    d->c.progress = &d->progress;
+    // of a progressive picture's coefficients: 8 bytes a pixel are four components at full size
+    const uint64_t most = job->max_pixels < LONG_MAX / 16 ? job->max_pixels * 8 : LONG_MAX / 2;
+    d->c.mem->max_memory_to_use = (long)most + (32 << 20);
     jpeg_save_markers(&d->c, JPEG_APP0 + 1, 0xffff);
     (void)jpeg_read_header(&d->c, TRUE);
     const at_status status = at_check_pixels(job, d->c.image_width, d->c.image_height, err);
@@ -120,6 +140,7 @@ at_status at_decode_jpeg(const at_decode_job *job, at_decoded *out, at_error *er
     d.c.err = jpeg_std_error(&d.errors);
     d.errors.error_exit = on_error;
     d.errors.output_message = on_message;
+    d.progress.progress_monitor = on_progress;
     uint8_t *row = NULL;
     const at_status status = run(&d, job, out, &row, err);
     jpeg_destroy_decompress(&d.c);

@@ -15,8 +15,8 @@ typedef struct decoder {
     size_t left;
     png_structp png;
     png_infop info;
-    png_bytepp rows;
     uint8_t *wide; // 16-bit grey, when it has to be clipped
+    bool no_memory;
     char why[128];
 } decoder;
 
@@ -30,6 +30,19 @@ static void on_warning(png_structp png, png_const_charp why)
 {
     (void)png;
     (void)why;
+}
+
+static png_voidp alloc(png_structp png, png_alloc_size_t n)
+{
+    decoder *d = png_get_mem_ptr(png);
+    void *ptr = at_alloc(d->job->al, n);
+    if (!ptr) d->no_memory = true; // the library's error speaks of something else
+    return ptr;
+}
+static void release(png_structp png, png_voidp ptr)
+{
+    const decoder *d = png_get_mem_ptr(png);
+    at_free(d->job->al, ptr);
 }
 
 static void take(png_structp png, png_bytep to, size_t n)
@@ -58,13 +71,17 @@ static void clip_wide(const uint8_t *wide, size_t n, uint8_t *rgb)
     }
 }
 
-static at_status run(decoder *d, at_decoded *out, at_error *err)
+static at_status read_pixels(decoder *d, at_decoded *out, at_error *err)
 {
+    // a small file could unpack a thousand of these to 64 MB each
+    static const png_byte ignored[] = "tEXt\0zTXt\0iTXt\0iCCP\0sPLT";
     const at_decode_job *job = d->job;
-    if (setjmp(png_jmpbuf(d->png))) return at_damaged_image(job, d->why, err);
+    if (setjmp(png_jmpbuf(d->png)))
+        return d->no_memory ? at_no_memory_to_decode(job, err) : at_damaged_image(job, d->why, err);
     png_set_read_fn(d->png, d, take);
     png_set_user_limits(d->png, 0x7fffffff, 0x7fffffff);
     png_set_chunk_malloc_max(d->png, 64 << 20);
+    png_set_keep_unknown_chunks(d->png, PNG_HANDLE_CHUNK_NEVER, ignored, sizeof ignored / 5);
     png_read_info(d->png, d->info);
     const size_t width = png_get_image_width(d->png, d->info),
                  height = png_get_image_height(d->png, d->info);
@@ -80,38 +97,44 @@ static at_status run(decoder *d, at_decoded *out, at_error *err)
         if (!(color & PNG_COLOR_MASK_COLOR)) png_set_gray_to_rgb(d->png);
         png_set_strip_alpha(d->png);
     }
-    (void)png_set_interlace_handling(d->png);
+    const int passes = png_set_interlace_handling(d->png);
     png_read_update_info(d->png, d->info);
     const size_t row = clip ? width * 2 : width * 3;
     if (png_get_rowbytes(d->png, d->info) != row) png_error(d->png, "rows of an unexpected length");
     out->rgb = at_alloc(job->al, width * height * 3);
-    d->rows = at_calloc(job->al, height, sizeof *d->rows);
     if (clip) d->wide = at_alloc(job->al, width * height * 2);
-    if (!out->rgb || !d->rows || (clip && !d->wide))
+    if (!out->rgb || (clip && !d->wide))
         return at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory for %zu x %zu pixels", job->name,
                        width, height);
-    for (size_t y = 0; y < height; y++)
-        d->rows[y] = (clip ? d->wide : out->rgb) + y * row;
-    png_read_image(d->png, d->rows);
-    find_orientation(d, out);
+    for (int pass = 0; pass < passes; pass++) {
+        for (size_t y = 0; y < height; y++)
+            png_read_row(d->png, (clip ? d->wide : out->rgb) + y * row, NULL);
+    }
     if (clip) clip_wide(d->wide, width * height, out->rgb);
     out->width = (int)width;
     out->height = (int)height;
     return AT_OK;
 }
 
+/* Chunks behind the pixels. Damage there is no damage to the picture; Pillow does not mind it either. */
+static void read_rest(decoder *d)
+{
+    if (!setjmp(png_jmpbuf(d->png))) png_read_end(d->png, d->info);
+}
+
 at_status at_decode_png(const at_decode_job *job, at_decoded *out, at_error *err)
 {
     decoder d = {.job = job, .at = job->data, .left = job->size};
-    d.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &d, on_error, on_warning);
+    d.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &d, on_error, on_warning, &d, alloc,
+                                     release);
     if (d.png) d.info = png_create_info_struct(d.png);
-    at_status status = AT_E_OUT_OF_MEMORY;
-    if (d.info)
-        status = run(&d, out, err);
-    else
-        (void)at_fail(err, status, "%s: no memory to decode it", job->name);
+    at_status status = d.info ? read_pixels(&d, out, err) : at_no_memory_to_decode(job, err);
+    if (status == AT_OK) {
+        read_rest(&d);
+        find_orientation(&d, out);
+        if (d.no_memory) status = at_no_memory_to_decode(job, err); // for a chunk: was it eXIf?
+    }
     png_destroy_read_struct(&d.png, &d.info, NULL);
-    at_free(job->al, d.rows);
     at_free(job->al, d.wide);
     if (status != AT_OK) {
         at_free(job->al, out->rgb);

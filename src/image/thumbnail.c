@@ -3,32 +3,72 @@
 
 #include <setjmp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include <jerror.h>
 #include <jpeglib.h>
+
+/* In front of the bytes that the caller gets, for at_buffer_free(). */
+typedef union head {
+    at_allocator al; // a copy: the image may be gone by then
+    char room[AT_ALIGN];
+} head;
 
 typedef struct encoder {
     struct jpeg_compress_struct c;
     struct jpeg_error_mgr errors;
+    struct jpeg_destination_mgr to;
     jmp_buf failed;
+    char why[JMSG_LENGTH_MAX];
+    const at_allocator *al;
+    uint8_t *buffer; // a head and `cap` bytes
+    size_t cap;
 } encoder;
 
 static void on_error(j_common_ptr c)
 {
-    longjmp(((encoder *)c)->failed, 1);
+    encoder *e = (encoder *)c;
+    c->err->format_message(c, e->why);
+    longjmp(e->failed, 1);
 }
 static void on_message(j_common_ptr c)
 {
     (void)c;
 }
 
-static bool encode(encoder *e, const uint8_t *rgb, int w, int h, int quality, unsigned char **jpeg,
-                   unsigned long *size)
+static void begin(j_compress_ptr c)
+{
+    encoder *e = (encoder *)c;
+    e->cap = (size_t)16 << 10;
+    e->buffer = at_alloc(e->al, sizeof(head) + e->cap);
+    if (!e->buffer) ERREXIT1(c, JERR_OUT_OF_MEMORY, 0);
+    e->to.next_output_byte = e->buffer + sizeof(head);
+    e->to.free_in_buffer = e->cap;
+}
+
+static boolean grow(j_compress_ptr c) // called when the buffer is full
+{
+    encoder *e = (encoder *)c;
+    const size_t full = sizeof(head) + e->cap;
+    uint8_t *larger = at_realloc(e->al, e->buffer, full, full + e->cap);
+    if (!larger) ERREXIT1(c, JERR_OUT_OF_MEMORY, 0);
+    e->buffer = larger;
+    e->to.next_output_byte = larger + full;
+    e->to.free_in_buffer = e->cap;
+    e->cap *= 2;
+    return TRUE;
+}
+
+static void end(j_compress_ptr c)
+{
+    (void)c;
+}
+
+static bool encode(encoder *e, const uint8_t *rgb, int w, int h, int quality)
 {
     if (setjmp(e->failed)) return false;
     jpeg_create_compress(&e->c);
-    jpeg_mem_dest(&e->c, jpeg, size);
+    e->c.dest = &e->to;
     e->c.image_width = (JDIMENSION)w;
     e->c.image_height = (JDIMENSION)h;
     e->c.input_components = 3;
@@ -60,28 +100,37 @@ at_status at_image_thumbnail(const at_image *image, int side, int quality, void 
     uint8_t *small = at_alloc(image->al, (size_t)ow * (size_t)oh * 3);
     if (!small) return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for a preview");
     at_status status = at_resize_bilinear(image->rgb, w, h, small, ow, oh, image->al, err);
-    unsigned char *data = NULL;
-    unsigned long n = 0;
+    encoder e = {
+        .al = image->al,
+        .to = {.init_destination = begin, .empty_output_buffer = grow, .term_destination = end}};
     if (status == AT_OK) {
-        encoder e = {0};
         e.c.err = jpeg_std_error(&e.errors);
         e.errors.error_exit = on_error;
         e.errors.output_message = on_message;
-        if (!encode(&e, small, ow, oh, quality, &data, &n))
-            status = at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for a preview");
+        if (!encode(&e, small, ow, oh, quality))
+            status = e.errors.msg_code == JERR_OUT_OF_MEMORY
+                         ? at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for a preview")
+                         : at_fail(err, AT_E_INTERNAL, "a preview: %s", e.why);
         jpeg_destroy_compress(&e.c);
     }
     at_free(image->al, small);
     if (status != AT_OK) {
-        free(data);
+        at_free(image->al, e.buffer);
         return status;
     }
-    *jpeg = data; // libjpeg's malloc: at_buffer_free() is free()
-    *size = n;
+    head h0 = {.room = {0}};
+    if (image->al) h0.al = *image->al;
+    memcpy(e.buffer, &h0, sizeof h0);
+    *jpeg = e.buffer + sizeof(head);
+    *size = e.cap - e.to.free_in_buffer;
     return AT_OK;
 }
 
 void at_buffer_free(void *buffer)
 {
-    free(buffer);
+    if (!buffer) return;
+    void *start = (uint8_t *)buffer - sizeof(head);
+    head h;
+    memcpy(&h, start, sizeof h);
+    at_free(&h.al, start); // no functions in it: free()
 }
