@@ -138,6 +138,7 @@ int cmd_convert(const cli_options *o, char **inputs, size_t n)
                                   .model_config = o->model_config,
                                   .tags = o->tags,
                                   .tags_zh = o->tags_zh,
+                                  .vocab = o->vocab,
                                   .thresholds = o->thresholds,
                                   .name = o->name,
                                   .skip_sha256 = o->no_sha256,

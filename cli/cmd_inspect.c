@@ -61,10 +61,11 @@ static int dump(const cli_options *o, const char *path)
     if (mkdir(o->dump, 0777) != 0 && errno != EEXIST)
         code = cli_usage("--dump: %s cannot be made (%s)", o->dump, strerror(errno));
     const at_session_options so = {.struct_size = sizeof so, .threads = (int)o->threads};
+    const at_caption_options co = {.struct_size = sizeof co, .guide = o->guide};
     const at_image_options io = cli_image_options(o);
     if (code == 0 && (at_session_open(m, &so, &s, &err) != AT_OK ||
                       at_image_read(path, &io, &image, &err) != AT_OK ||
-                      at_session_inspect(s, image, write_npy, &to, &tags, &err) != AT_OK))
+                      at_session_inspect(s, image, &co, write_npy, &to, &tags, &err) != AT_OK))
         code = cli_fail(to.err.status == AT_OK ? &err : &to.err);
     at_tags_free(tags);
     at_image_free(image);

@@ -18,13 +18,14 @@ typedef struct at_convert_options {
     size_t struct_size; /* sizeof(at_convert_options) */
     /* Of matrices; norms, biases and tables stay f32. KEEP: as stored. */
     at_weight_type type;
-    const char *arch; /* "ram", "ram_plus"; NULL or "auto": by the keys found */
+    const char *arch; /* "ram", "ram_plus", "tag2text"; NULL or "auto": by the keys found */
     /* Tag lists and thresholds: a checkout of the official repository, or a folder like it. */
     const char *official_dir;
     const char *model_config; /* JSON with the official field names, for other sizes */
     const char *tags;         /* English tags, one a line; overrides official_dir */
     const char *tags_zh;      /* Chinese tags, one a line */
     const char *thresholds;   /* one number a line */
+    const char *vocab;        /* of Tag2Text: bert-base-uncased's, one token a line */
     const char *name;         /* general.name; NULL: the input's stem */
     int skip_sha256;          /* 1: the source's SHA-256 is not computed */
     void (*progress)(void *user, uint64_t done_bytes, uint64_t total_bytes); /* may be NULL */

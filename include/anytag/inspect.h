@@ -2,7 +2,7 @@
 #ifndef ANYTAG_INSPECT_H
 #define ANYTAG_INSPECT_H
 
-#include "anytag/tag.h"
+#include "anytag/caption.h"
 
 AT_C_BEGIN
 
@@ -12,8 +12,11 @@ AT_C_BEGIN
 typedef at_status (*at_stage_fn)(void *user, const char *stage, const float *data,
                                  const size_t *dims, int n_dims);
 
-/* Tags one image and shows every stage. Slower than at_session_tag(), same bits. */
-AT_API at_status at_session_inspect(at_session *session, const at_image *image, at_stage_fn stage,
+/* Tags one image, captions it if the model does (`caption` borrows; NULL: its defaults), and shows
+ * every stage. Slower than at_session_tag(), same bits. Token ids (caption.ids, caption.tag_ids,
+ * caption.tag_mask) are whole numbers, exact in float32. */
+AT_API at_status at_session_inspect(at_session *session, const at_image *image,
+                                    const at_caption_options *caption, at_stage_fn stage,
                                     void *user, at_tags **tags, at_error *err);
 
 /* A weight file as it is on disk: GGUF, .pth (never executed), safetensors; found by content. */

@@ -125,6 +125,18 @@ typedef struct at_mean_args {
     size_t y_batch;
 } at_mean_args;
 
+/* y[r] = x[r, :] . w[row, :] + bias[row] with row = index ? index[r] : r: a classifier of its own
+ * for every label. */
+typedef struct at_row_dots_args {
+    size_t rows, n;
+    const float *x;
+    size_t ldx;
+    const float *w;       // [.., n]
+    const float *bias;    // [..]
+    const int32_t *index; // [rows] or NULL
+    float *y;             // [rows]
+} at_row_dots_args;
+
 typedef struct at_backend {
     const char *name; // "cpu"
     /* Packs w [n, k], C order, of `src` type (f32, f16, bf16) into `dst` type, on `pool` (may be
@@ -142,6 +154,7 @@ typedef struct at_backend {
     void (*depthwise)(at_device *d, const at_depthwise_args *a);
     void (*reweight)(at_device *d, const at_reweight_args *a);
     void (*mean)(at_device *d, const at_mean_args *a);
+    void (*row_dots)(at_device *d, const at_row_dots_args *a);
     void (*add)(at_device *d, size_t n, const float *a, const float *b, float *y); // y = a + b
 } at_backend;
 

@@ -23,6 +23,16 @@ static const struct number {
     {"anytag.head.hidden", FIELD(head_hidden), 65536},
     {"anytag.head.heads", FIELD(head_heads), 1024},
     {"anytag.head.ffn", FIELD(head_ffn), 1u << 20},
+    {"anytag.text.layers", FIELD(text_layers), 64},
+    {"anytag.text.hidden", FIELD(text_hidden), 65536},
+    {"anytag.text.heads", FIELD(text_heads), 1024},
+    {"anytag.text.ffn", FIELD(text_ffn), 1u << 20},
+    {"anytag.text.vocab_size", FIELD(text_vocab), 1u << 20},
+    {"anytag.text.positions", FIELD(text_positions), 4096},
+    {"anytag.text.tags", FIELD(text_tags), 512},
+    {"anytag.text.beams", FIELD(text_beams), 64},
+    {"anytag.text.min_length", FIELD(text_min), 4096},
+    {"anytag.text.max_length", FIELD(text_max), 4096},
 };
 
 static const struct conv_field {
@@ -90,6 +100,8 @@ at_status at_config_read(at_config *c, const at_weights *w, at_error *err)
         *u32_at(c, numbers[i].offset) = (uint32_t)v;
     }
     c->head_eps = (float)at_weights_f64(w, "anytag.head.eps", 1e-12);
+    c->text_eps = (float)at_weights_f64(w, "anytag.text.eps", 1e-12);
+    c->text_length_penalty = (float)at_weights_f64(w, "anytag.text.length_penalty", 1);
     const char *const pair_keys[2] = {"anytag.preprocess.mean", "anytag.preprocess.std"};
     float *const pairs[2] = {c->mean, c->std};
     for (int i = 0; i < 2; i++) {
@@ -116,6 +128,10 @@ void at_config_write(const at_config *c, at_gguf_writer *g)
         if (v) at_gguf_u32(g, numbers[i].key, v);
     }
     at_gguf_f32(g, "anytag.head.eps", c->head_eps);
+    if (c->text_layers) {
+        at_gguf_f32(g, "anytag.text.eps", c->text_eps);
+        at_gguf_f32(g, "anytag.text.length_penalty", c->text_length_penalty);
+    }
     at_gguf_floats(g, "anytag.preprocess.mean", c->mean, 3);
     at_gguf_floats(g, "anytag.preprocess.std", c->std, 3);
     if (c->embed_dim) {
@@ -170,6 +186,27 @@ static at_status check_convs(const at_config *c, at_status wrong, at_error *err)
     return c->n_convs && side ? AT_OK : at_fail(err, wrong, "the backbone has no layers");
 }
 
+/* The attention's scratch has limits (backend.h), which a wrong file must not pass. */
+static at_status check_text(const at_config *c, at_status wrong, at_error *err)
+{
+    if (c->text_layers == 0) return AT_OK;
+    if (c->text_hidden == 0 || c->text_ffn == 0 || c->text_heads == 0 ||
+        c->text_hidden % c->text_heads != 0 || c->text_hidden / c->text_heads > 256)
+        return at_fail(err, wrong,
+                       "text layers of width %u, %u heads, feed-forward %u are not possible",
+                       c->text_hidden, c->text_heads, c->text_ffn);
+    if (c->text_vocab == 0 || c->text_tags == 0 || c->text_positions < 8 ||
+        c->text_positions < c->text_max ||
+        (strcmp(c->arch, "tag2text") == 0 && c->text_positions < c->text_tags))
+        return at_fail(err, wrong, "text of %u words, %u positions, %u tags is not possible",
+                       c->text_vocab, c->text_positions, c->text_tags);
+    if (c->text_beams == 0 || c->text_max == 0 || c->text_min > c->text_max ||
+        !(c->text_length_penalty >= 0))
+        return at_fail(err, wrong, "captions of %u to %u tokens with %u beams are not possible",
+                       c->text_min, c->text_max, c->text_beams);
+    return AT_OK;
+}
+
 at_status at_config_check(const at_config *c, at_status wrong, at_error *err)
 {
     if (c->image_size == 0 || c->classes == 0 || c->label_dim == 0 || c->per_class == 0)
@@ -187,5 +224,15 @@ at_status at_config_check(const at_config *c, at_status wrong, at_error *err)
         if (!(c->std[i] > 0))
             return at_fail(err, wrong, "the pixels' standard deviation must be positive");
     }
+    const bool tag2text = strcmp(c->arch, "tag2text") == 0;
+    if (tag2text && (c->text_layers == 0 || c->head_hidden != c->text_hidden ||
+                     c->head_ffn != c->text_ffn || c->label_dim != c->head_hidden ||
+                     !c->embed_dim || c->token_dim != at_swin_dim(c, AT_STAGES - 1)))
+        return at_fail(err, wrong,
+                       "a Tag2Text whose text layers (width %u) and tag head (width %u, labels %u, "
+                       "image tokens %u) do not fit together",
+                       c->text_hidden, c->head_hidden, c->label_dim, c->token_dim);
+    const at_status status = check_text(c, wrong, err);
+    if (status != AT_OK) return status;
     return c->embed_dim ? check_swin(c, wrong, err) : check_convs(c, wrong, err);
 }

@@ -14,7 +14,7 @@ typedef struct at_conv_config {
 } at_conv_config;
 
 typedef struct at_config {
-    char arch[24];       // "ram", "ram_plus", "ram_lite"
+    char arch[24];       // "ram", "ram_plus", "tag2text", "ram_lite"
     uint32_t image_size; // px
     float mean[3], std[3];
     uint32_t classes;   // tags
@@ -30,6 +30,13 @@ typedef struct at_config {
     uint32_t token_dim; // width of the image tokens after image_proj
     uint32_t head_layers, head_hidden, head_heads, head_ffn;
     float head_eps;
+
+    /* The text part: encoder (Tag2Text) and decoder have the same numbers. text_layers 0: none. */
+    uint32_t text_layers, text_hidden, text_heads, text_ffn, text_vocab, text_positions;
+    uint32_t text_tags; // words of the tags' text (Tag2Text, 40), or recognised labels (12)
+    float text_eps;
+    uint32_t text_beams, text_min, text_max; // search: beams, least and most tokens
+    float text_length_penalty;
 } at_config;
 
 /* Channels and side of stage s of a Swin; the window after clipping to the map. */

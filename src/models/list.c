@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const at_network_type *const types[] = {&at_network_ram, &at_network_ram_plus,
-                                               &at_network_ram_lite, NULL};
+                                               &at_network_tag2text, &at_network_ram_lite, NULL};
 
 const at_network_type *const *at_network_types(void)
 {
@@ -27,7 +27,8 @@ at_status at_network_open(at_network **out, const at_config *c, const at_backend
     if (!type)
         return at_fail(
             err, AT_E_MODEL_UNSUPPORTED,
-            "architecture \"%s\" is not one this version knows (ram, ram_plus, ram_lite)", c->arch);
+            "architecture \"%s\" is not one this version knows (ram, ram_plus, tag2text, ram_lite)",
+            c->arch);
     at_network *n = at_calloc(al, 1, type->size);
     if (!n) return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for the model");
     n->type = type;

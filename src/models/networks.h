@@ -6,6 +6,7 @@
 
 extern const at_network_type at_network_ram;      // ram.c
 extern const at_network_type at_network_ram_plus; // ram_plus.c
+extern const at_network_type at_network_tag2text; // tag2text.c
 extern const at_network_type at_network_ram_lite; // ram_lite.c
 
 #endif

@@ -13,6 +13,7 @@ typedef enum at_param_kind {
     AT_PARAM_CONV, // official [out, in, kh, kw] -> ours [out, kh, kw, in], at_matrix [out, kh*kw*in]
     AT_PARAM_DEPTHWISE, // official [c, 1, kh, kw] -> ours [kh, kw, c], const float *, always f32
     AT_PARAM_ROWS,      // [n, k], at_rows_view into the file; the file's weight type
+    AT_PARAM_TIED,      // the rows of that name once more, packed: at_matrix
 } at_param_kind;
 
 typedef struct at_param {

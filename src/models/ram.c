@@ -27,7 +27,7 @@ static void ram_params(at_network *base, at_params *p)
     at_swin_params(&m->swin, p);
     at_param_linear(p, &m->image_proj, "h.image_proj", "image_proj", c->token_dim, m->swin.dim,
                     true);
-    at_fixed_labels_params(&m->labels, p, c->label_dim);
+    at_fixed_labels_params(&m->labels, p, "label_embed", c->label_dim);
     at_tag_head_params(&m->head, p, &at_head_names_bert);
 }
 
@@ -43,7 +43,7 @@ static void ram_constants(at_network *base, at_exec *x)
 }
 
 static void ram_forward(const at_network *base, at_exec *x, at_tensor pixels,
-                        const at_labels *labels, float *logits)
+                        const at_labels *labels, const at_forward_out *out)
 {
     const ram *m = (const ram *)base;
     at_tensor features = at_swin_forward(x, &m->swin, pixels);                  // [B, 145, 1536]
@@ -53,7 +53,7 @@ static void ram_forward(const at_network *base, at_exec *x, at_tensor pixels,
     at_tag_head_memory(x, &m->head, tokens, &memory);
     for (size_t b = 0; b < pixels.dims[0]; b++)
         at_tag_head_forward(x, &m->head, &labels->queries, &memory, b,
-                            logits ? logits + b * labels->count : NULL);
+                            out->logits ? out->logits + b * labels->count : NULL);
 }
 
 static void ram_close(at_network *base)

@@ -8,7 +8,15 @@ typedef struct ram_lite {
     at_linear image_proj;
     at_tag_head head;
     at_fixed_labels labels;
+    at_text_decoder decoder;              // config.text_layers 0: none
+    at_linear caption_image, caption_tag; // of the decoder's memory
+    at_norm caption_norm;
 } ram_lite;
+
+static const at_text_head_names head_names = {.transform = "transform",
+                                              .transform_norm = "transform_norm",
+                                              .words = "word_embeddings.weight",
+                                              .bias = "lm_bias"};
 
 static at_status ram_lite_open(at_network *base, at_error *err)
 {
@@ -16,7 +24,10 @@ static at_status ram_lite_open(at_network *base, at_error *err)
     const at_config *c = &base->config;
     at_status status = at_fixed_labels_open(&m->labels, c, base->al, err);
     if (status == AT_OK) status = at_mobilenet_open(&m->backbone, c, base->al, err);
-    return status == AT_OK ? at_tag_head_open(&m->head, c, base->al, err) : status;
+    if (status == AT_OK) status = at_tag_head_open(&m->head, c, base->al, err);
+    if (status == AT_OK && c->text_layers)
+        status = at_bert_open(&m->decoder.bert, c, c->text_hidden, NULL, base->al, err);
+    return status;
 }
 
 static void ram_lite_params(at_network *base, at_params *p)
@@ -26,8 +37,17 @@ static void ram_lite_params(at_network *base, at_params *p)
     at_mobilenet_params(&m->backbone, p);
     at_param_linear(p, &m->image_proj, "h.image_proj", "image_proj", c->token_dim, m->backbone.dim,
                     true);
-    at_fixed_labels_params(&m->labels, p, c->label_dim);
+    at_fixed_labels_params(&m->labels, p, "label_embed", c->label_dim);
     at_tag_head_params(&m->head, p, &at_head_names_lite);
+    if (!c->text_layers) return;
+    const at_scope scope = at_scope_enter(p, "d.", "caption.");
+    at_param_linear(p, &m->caption_image, "image_proj", "image_proj", c->text_hidden,
+                    m->backbone.dim, true);
+    at_param_linear(p, &m->caption_tag, "tag_proj", "tag_proj", c->text_hidden, c->label_dim, true);
+    at_param_norm(p, &m->caption_norm, "memory_norm", "memory_norm", c->text_hidden, c->text_eps);
+    at_bert_params(&m->decoder.bert, p, &at_bert_names_lite);
+    at_text_head_params(&m->decoder, p, &head_names);
+    at_scope_leave(p, scope);
 }
 
 static at_status ram_lite_prepare(at_network *base, at_error *err)
@@ -44,7 +64,7 @@ static void ram_lite_constants(at_network *base, at_exec *x)
 }
 
 static void ram_lite_forward(const at_network *base, at_exec *x, at_tensor pixels,
-                             const at_labels *labels, float *logits)
+                             const at_labels *labels, const at_forward_out *out)
 {
     const ram_lite *m = (const ram_lite *)base;
     const size_t batch = pixels.dims[0], cells = m->backbone.side * m->backbone.side,
@@ -58,6 +78,8 @@ static void ram_lite_forward(const at_network *base, at_exec *x, at_tensor pixel
     at_mean_rows(x, map, features.data, (1 + cells) * dim);
     at_arena_rewind(&x->arena, mark);
     at_stage(x, features, "backbone.out");
+    if (out->tokens)
+        at_copy_to(x, features, at_tensor_of(out->tokens, features.n_dims, features.dims));
 
     at_tensor tokens = at_linear_new(x, features, &m->image_proj, AT_ACT_NONE);
     at_stage(x, tokens, "image_embeds");
@@ -65,7 +87,7 @@ static void ram_lite_forward(const at_network *base, at_exec *x, at_tensor pixel
     at_tag_head_memory(x, &m->head, tokens, &memory);
     for (size_t b = 0; b < batch; b++)
         at_tag_head_forward(x, &m->head, &labels->queries, &memory, b,
-                            logits ? logits + b * labels->count : NULL);
+                            out->logits ? out->logits + b * labels->count : NULL);
 }
 
 static void ram_lite_close(at_network *base)
@@ -74,8 +96,55 @@ static void ram_lite_close(at_network *base)
     at_mobilenet_close(&m->backbone, base->backend, base->al);
     at_tag_head_close(&m->head, base->backend, base->al);
     base->backend->unpack(&m->image_proj.w, base->al);
+    base->backend->unpack(&m->caption_image.w, base->al);
+    base->backend->unpack(&m->caption_tag.w, base->al);
+    at_text_decoder_close(&m->decoder, base->backend, base->al);
     at_free(base->al, m->labels.queries);
 }
+
+static at_caption_shape ram_lite_caption_shape(const at_network *base)
+{
+    const ram_lite *m = (const ram_lite *)base;
+    const size_t rows = 1 + m->backbone.side * m->backbone.side;
+    return (at_caption_shape){.decoder = &m->decoder,
+                              .token_rows = rows,
+                              .token_dim = m->backbone.dim,
+                              .memory_rows = rows + base->config.text_tags,
+                              .masked = true};
+}
+
+/* LN of the projected tokens, then of the projected embeddings of up to 12 labels; rows of absent
+ * labels are masked, so that an image's caption does not depend on its neighbours in the batch. */
+static void ram_lite_memory(const at_network *base, at_exec *x, const at_caption_input *in,
+                            at_text_state *state)
+{
+    const ram_lite *m = (const ram_lite *)base;
+    const at_config *c = &base->config;
+    const size_t images = in->tokens.dims[0], n = in->tokens.dims[1], tags = c->text_tags;
+    const size_t rows = n + tags, width = c->text_hidden;
+    at_tensor memory = at_tensor3(x, images, rows, width);
+    at_tensor embeddings = at_tensor2(x, tags, c->label_dim);
+    for (size_t b = 0; b < images; b++) {
+        at_linear_to(x, at_row_range(in->tokens, b * n, n), &m->caption_image, AT_ACT_NONE, NULL,
+                     at_row_range(memory, b * rows, n));
+        for (size_t i = 0; i < tags; i++) {
+            const int32_t id = in->ids ? in->ids[b * tags + i] : -1;
+            at_rows_to(x, &m->labels.embed, id < 0 ? 0 : (size_t)id,
+                       at_row_range(embeddings, i, 1));
+            if (state->mask) state->mask[b * rows + n + i] = id < 0 ? -1e30f : 0.0f;
+        }
+        at_linear_to(x, embeddings, &m->caption_tag, AT_ACT_NONE, NULL,
+                     at_row_range(memory, b * rows + n, tags));
+    }
+    at_norm_to(x, memory, &m->caption_norm, memory);
+    at_text_memory(x, &m->decoder, memory, state);
+}
+
+static const at_caption_type caption = {
+    .tags_are = AT_TAGS_LABELS,
+    .shape = ram_lite_caption_shape,
+    .memory = ram_lite_memory,
+};
 
 const at_network_type at_network_ram_lite = {
     .arch = "ram_lite",
@@ -87,4 +156,5 @@ const at_network_type at_network_ram_lite = {
     .constants = ram_lite_constants,
     .forward = ram_lite_forward,
     .close = ram_lite_close,
+    .caption = &caption,
 };

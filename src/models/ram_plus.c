@@ -47,7 +47,7 @@ static at_status ram_plus_prepare(at_network *base, at_error *err)
 }
 
 static void ram_plus_forward(const at_network *base, at_exec *x, at_tensor pixels,
-                             const at_labels *labels, float *logits)
+                             const at_labels *labels, const at_forward_out *out)
 {
     const ram_plus *m = (const ram_plus *)base;
     const size_t batch = pixels.dims[0], n = labels->count, per = base->config.per_class,
@@ -90,7 +90,8 @@ static void ram_plus_forward(const at_network *base, at_exec *x, at_tensor pixel
         at_tensor input = at_tensor2(x, n, m->head.hidden);
         at_tag_head_input(x, &m->head, at_row_range(embed, b * n, n), input);
         const at_label_queries queries = {.count = n, .input = input.data};
-        at_tag_head_forward(x, &m->head, &queries, &memory, b, logits ? logits + b * n : NULL);
+        at_tag_head_forward(x, &m->head, &queries, &memory, b,
+                            out->logits ? out->logits + b * n : NULL);
         at_arena_rewind(&x->arena, mark);
     }
 }

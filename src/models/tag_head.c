@@ -43,38 +43,55 @@ at_status at_tag_head_open(at_tag_head *h, const at_config *c, const at_allocato
     h->token_dim = c->token_dim;
     h->label_dim = c->label_dim;
     h->eps = c->head_eps;
+    h->classes = c->classes;
     h->layers = at_calloc(al, h->n_layers, sizeof *h->layers);
     return h->layers ? AT_OK : at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for the tag head");
+}
+
+void at_head_layer_params(at_params *p, at_head_layer *l, const at_head_names *n, size_t hidden,
+                          size_t token_dim, size_t ffn, float eps)
+{
+    at_param_linear(p, &l->query, "q", n->query, hidden, hidden, true);
+    at_param_linear(p, &l->key, "k", n->key, hidden, token_dim, true);
+    at_param_linear(p, &l->value, "v", n->value, hidden, token_dim, true);
+    at_param_linear(p, &l->out, "o", n->out, hidden, hidden, true);
+    at_param_norm(p, &l->cross_norm, "cross_norm", n->cross_norm, hidden, eps);
+    at_param_linear(p, &l->ffn_in, "ffn_in", n->ffn_in, ffn, hidden, true);
+    at_param_linear(p, &l->ffn_out, "ffn_out", n->ffn_out, hidden, ffn, true);
+    at_param_norm(p, &l->ffn_norm, "ffn_norm", n->ffn_norm, hidden, eps);
+}
+
+void at_head_layer_close(at_head_layer *l, const at_backend *backend, const at_allocator *al)
+{
+    at_linear *const all[] = {&l->query, &l->key, &l->value, &l->out, &l->ffn_in, &l->ffn_out};
+    for (size_t k = 0; k < AT_COUNT(all); k++)
+        backend->unpack(&all[k]->w, al);
 }
 
 void at_tag_head_params(at_tag_head *h, at_params *p, const at_head_names *n)
 {
     const size_t w = h->hidden;
-    at_param_linear(p, &h->wordvec, "h.wordvec", "wordvec_proj", w, h->label_dim, true);
+    if (!h->own_classifier)
+        at_param_linear(p, &h->wordvec, "h.wordvec", "wordvec_proj", w, h->label_dim, true);
     for (size_t i = 0; i < h->n_layers; i++) {
-        at_head_layer *l = &h->layers[i];
         const at_scope scope = at_scope_enter(p, "h.l%d.", n->layer, (int)i);
-        at_param_linear(p, &l->query, "q", n->query, w, w, true);
-        at_param_linear(p, &l->key, "k", n->key, w, h->token_dim, true);
-        at_param_linear(p, &l->value, "v", n->value, w, h->token_dim, true);
-        at_param_linear(p, &l->out, "o", n->out, w, w, true);
-        at_param_norm(p, &l->cross_norm, "cross_norm", n->cross_norm, w, h->eps);
-        at_param_linear(p, &l->ffn_in, "ffn_in", n->ffn_in, h->ffn, w, true);
-        at_param_linear(p, &l->ffn_out, "ffn_out", n->ffn_out, w, h->ffn, true);
-        at_param_norm(p, &l->ffn_norm, "ffn_norm", n->ffn_norm, w, h->eps);
+        at_head_layer_params(p, &h->layers[i], n, w, h->token_dim, h->ffn, h->eps);
         at_scope_leave(p, scope);
     }
-    at_param_linear(p, &h->fc, "h.fc", "fc", 1, w, true);
+    if (!h->own_classifier) {
+        at_param_linear(p, &h->fc, "h.fc", "fc", 1, w, true);
+        return;
+    }
+    at_param_visit(p, AT_PARAM_VECTOR, &h->fc_rows, "h.fc.w", "fc.W", 3,
+                   (const uint64_t[]){1, h->classes, w});
+    at_param_visit(p, AT_PARAM_VECTOR, &h->fc_bias, "h.fc.b", "fc.b", 2,
+                   (const uint64_t[]){1, h->classes});
 }
 
 void at_tag_head_close(at_tag_head *h, const at_backend *backend, const at_allocator *al)
 {
-    for (size_t i = 0; h->layers && i < h->n_layers; i++) {
-        at_head_layer *l = &h->layers[i];
-        at_linear *const all[] = {&l->query, &l->key, &l->value, &l->out, &l->ffn_in, &l->ffn_out};
-        for (size_t k = 0; k < AT_COUNT(all); k++)
-            backend->unpack(&all[k]->w, al);
-    }
+    for (size_t i = 0; h->layers && i < h->n_layers; i++)
+        at_head_layer_close(&h->layers[i], backend, al);
     backend->unpack(&h->wordvec.w, al);
     backend->unpack(&h->fc.w, al);
     at_free(al, h->layers);
@@ -95,9 +112,10 @@ at_status at_fixed_labels_open(at_fixed_labels *l, const at_config *c, const at_
                : at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for %zu label queries", l->count);
 }
 
-void at_fixed_labels_params(at_fixed_labels *l, at_params *p, size_t label_dim)
+void at_fixed_labels_params(at_fixed_labels *l, at_params *p, const char *official,
+                            size_t label_dim)
 {
-    at_param_visit(p, AT_PARAM_ROWS, &l->embed, "h.label_embed", "label_embed", 2,
+    at_param_visit(p, AT_PARAM_ROWS, &l->embed, "h.label_embed", official, 2,
                    (const uint64_t[]){l->count, label_dim});
 }
 
@@ -110,7 +128,10 @@ at_label_queries at_fixed_labels_queries(at_exec *x, const at_tag_head *h, at_fi
         at_tensor e = at_tensor2(x, n, h->label_dim);
         at_rows_to(x, &l->embed, first, e);
         at_tensor in = at_tensor_of(input + first * h->hidden, 2, (const size_t[]){n, h->hidden});
-        at_tag_head_input(x, h, e, in);
+        if (h->own_classifier)
+            at_copy_to(x, e, in);
+        else
+            at_tag_head_input(x, h, e, in);
         at_linear_to(x, in, &h->layers[0].query, AT_ACT_NONE, NULL,
                      at_tensor_of(query + first * h->hidden, 2, in.dims));
         at_arena_rewind(&x->arena, mark);
@@ -120,47 +141,75 @@ at_label_queries at_fixed_labels_queries(at_exec *x, const at_tag_head *h, at_fi
 
 void at_tag_head_memory(at_exec *x, const at_tag_head *h, at_tensor tokens, at_head_memory *memory)
 {
-    memory->batch = tokens.dims[0];
-    memory->tokens = tokens.dims[1];
-    for (size_t i = 0; i < h->n_layers; i++) {
-        memory->keys[i] = at_linear_new(x, tokens, &h->layers[i].key, AT_ACT_NONE);
-        memory->values[i] = at_linear_new(x, tokens, &h->layers[i].value, AT_ACT_NONE);
-    }
+    for (size_t i = 0; i < h->n_layers; i++)
+        memory->layers[i] = (at_head_keys){
+            .k = at_linear_new(x, tokens, &h->layers[i].key, AT_ACT_NONE),
+            .v = at_linear_new(x, tokens, &h->layers[i].value, AT_ACT_NONE)};
 }
 
-/* One layer of one block for image b. q: the projected queries; x [n, H] in and out. */
-static void layer_forward(at_exec *e, const at_tag_head *h, size_t i, const at_head_memory *memory,
-                          size_t b, at_tensor q, at_tensor in, at_tensor x)
+void at_head_layer_cross(at_exec *x, const at_head_layer *l, size_t heads, const at_head_keys *keys,
+                         at_tensor q, at_tensor in, at_tensor y)
 {
-    const at_head_layer *l = &h->layers[i];
-    const size_t n = at_rows(x), width = h->hidden, image = b * memory->tokens * width;
-    at_tensor ctx = at_tensor2(e, n, width);
-    at_attend(e, &(at_attention_args){
-                     .batch = 1,
+    const size_t width = at_cols(y), images = keys->k.dims[0], n_k = keys->k.dims[1];
+    const size_t n_q = at_rows(y) / images;
+    const size_t mark = at_arena_mark(&x->arena);
+    at_tensor ctx = at_tensor2(x, images * n_q, width);
+    at_attend(x, &(at_attention_args){
+                     .batch = images,
                      .groups = 1,
-                     .heads = h->heads,
-                     .head_dim = width / h->heads,
-                     .n_q = n,
-                     .n_k = memory->tokens,
+                     .heads = heads,
+                     .head_dim = width / heads,
+                     .n_q = n_q,
+                     .n_k = n_k,
                      .q = q.data,
                      .ldq = q.ld,
-                     .k = memory->keys[i].data ? memory->keys[i].data + image : NULL,
-                     .v = memory->values[i].data ? memory->values[i].data + image : NULL,
-                     .ldkv = width,
+                     .q_batch = n_q * q.ld,
+                     .k = keys->k.data,
+                     .v = keys->v.data,
+                     .ldkv = keys->k.ld,
+                     .kv_batch = n_k * keys->k.ld,
                      .out = ctx.data,
                      .ldo = width,
-                     .scale = 1.0f / sqrtf((float)(width / h->heads)),
+                     .out_batch = n_q * width,
+                     .scale = 1.0f / sqrtf((float)(width / heads)),
+                     .key_mask = keys->mask,
                  });
-    at_linear_to(e, ctx, &l->out, AT_ACT_NONE, &in, x);
-    at_norm_to(e, x, &l->cross_norm, x);
-    at_stage(e, x, "head.layer%zu.cross", i);
+    at_linear_to(x, ctx, &l->out, AT_ACT_NONE, &in, y);
+    at_norm_to(x, y, &l->cross_norm, y);
+    at_arena_rewind(&x->arena, mark);
+}
 
-    const size_t mark = at_arena_mark(&e->arena);
-    at_tensor ffn = at_linear_new(e, x, &l->ffn_in, AT_ACT_GELU); // [n, F]
-    at_linear_to(e, ffn, &l->ffn_out, AT_ACT_NONE, &x, x);
-    at_arena_rewind(&e->arena, mark);
-    at_norm_to(e, x, &l->ffn_norm, x);
-    at_stage(e, x, "head.layer%zu.out", i);
+void at_head_layer_ffn(at_exec *x, const at_head_layer *l, at_tensor y)
+{
+    const size_t mark = at_arena_mark(&x->arena);
+    at_tensor ffn = at_tensor2(x, at_rows(y), l->ffn_in.w.n);
+    at_linear_to(x, y, &l->ffn_in, AT_ACT_GELU, NULL, ffn);
+    at_linear_to(x, ffn, &l->ffn_out, AT_ACT_NONE, &y, y);
+    at_arena_rewind(&x->arena, mark);
+    at_norm_to(x, y, &l->ffn_norm, y);
+}
+
+/* Image b's keys and values. */
+static at_tensor image_of(at_tensor t, size_t b)
+{
+    const size_t n = t.dims[1];
+    return at_tensor_of(t.data ? t.data + b * n * t.ld : NULL, 3,
+                        (const size_t[]){1, n, t.dims[2]});
+}
+
+/* One logit a label from the last layer's rows [n, hidden], labels [first, first + n). */
+static void classify(at_exec *x, const at_tag_head *h, const at_label_queries *labels, size_t first,
+                     at_tensor y, float *logits)
+{
+    if (!h->own_classifier) {
+        at_linear_to(x, y, &h->fc, AT_ACT_NONE, NULL,
+                     at_tensor_of(logits, 2, (const size_t[]){at_rows(y), 1}));
+        return;
+    }
+    const size_t from = labels->ids ? 0 : first; // without ids the rows lie in order
+    at_row_dots(x, y, h->fc_rows ? h->fc_rows + from * h->hidden : NULL,
+                h->fc_bias ? h->fc_bias + from : NULL, labels->ids ? labels->ids + first : NULL,
+                logits);
 }
 
 void at_tag_head_forward(at_exec *x, const at_tag_head *h, const at_label_queries *labels,
@@ -178,16 +227,21 @@ void at_tag_head_forward(at_exec *x, const at_tag_head *h, const at_label_querie
         at_stage(x, input, "head.input");
         at_tensor y = at_tensor_new(x, 2, dims);
         for (size_t i = 0; i < h->n_layers; i++) {
+            const at_head_layer *l = &h->layers[i];
             const size_t inner = at_arena_mark(&x->arena);
             const at_tensor in = i == 0 ? input : y;
             const at_tensor q = i == 0 && labels->query
                                     ? at_tensor_of(labels->query + first * h->hidden, 2, dims)
-                                    : at_linear_new(x, in, &h->layers[i].query, AT_ACT_NONE);
-            layer_forward(x, h, i, memory, b, q, in, y);
+                                    : at_linear_new(x, in, &l->query, AT_ACT_NONE);
+            const at_head_keys keys = {.k = image_of(memory->layers[i].k, b),
+                                       .v = image_of(memory->layers[i].v, b)};
+            at_head_layer_cross(x, l, h->heads, &keys, q, in, y);
+            at_stage(x, y, "head.layer%zu.cross", i);
+            at_head_layer_ffn(x, l, y);
+            at_stage(x, y, "head.layer%zu.out", i);
             at_arena_rewind(&x->arena, inner);
         }
-        at_linear_to(x, y, &h->fc, AT_ACT_NONE, NULL,
-                     at_tensor_of(logits ? logits + first : NULL, 2, (const size_t[]){n, 1}));
+        classify(x, h, labels, first, y, logits ? logits + first : NULL);
         at_arena_rewind(&x->arena, mark);
     }
 }

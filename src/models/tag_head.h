@@ -6,10 +6,18 @@
 
 #include "models/params.h"
 
+/* Cross-attention and feed-forward, both post-norm. The text encoder and decoder (bert.h) are built
+ * of the same layers, in Tag2Text partly of the very same weights. */
 typedef struct at_head_layer {
     at_linear query, key, value, out, ffn_in, ffn_out;
     at_norm cross_norm, ffn_norm;
 } at_head_layer;
+
+/* What queries attend to: keys and values [images, n, hidden], and what is added to their scores. */
+typedef struct at_head_keys {
+    at_tensor k, v;
+    const float *mask; // [images, n] or NULL
+} at_head_keys;
 
 /* Official names of a layer's parts differ between the files of RAM and of ram_lite. */
 typedef struct at_head_names {
@@ -20,10 +28,13 @@ extern const at_head_names at_head_names_bert; // "tagging_head.encoder.layer.%d
 extern const at_head_names at_head_names_lite; // "layer.%d."
 
 typedef struct at_tag_head {
-    size_t n_layers, hidden, heads, ffn, token_dim, label_dim;
+    size_t n_layers, hidden, heads, ffn, token_dim, label_dim, classes;
     float eps;
     at_head_layer *layers; // [n_layers]
     at_linear wordvec, fc; // [hidden, label_dim] with ReLU; [1, hidden]
+    bool own_classifier;   // Tag2Text: the embedding is the query, and every label has its own fc
+    const float *fc_rows;  // then [classes, hidden]
+    const float *fc_bias;  // and [classes]
 } at_tag_head;
 
 /* The labels of one session: rows of one matrix, whatever they come from. */
@@ -31,12 +42,23 @@ typedef struct at_label_queries {
     size_t count;
     const float *input; // [count, hidden]: ReLU(wordvec(embedding)), what the first layer adds to
     const float *query; // [count, hidden]: the first layer's query projection of it, or NULL
+    const int32_t *ids; // [count]: which labels they are, or NULL: all in order
 } at_label_queries;
 
 at_status at_tag_head_open(at_tag_head *h, const at_config *c, const at_allocator *al,
                            at_error *err);
 void at_tag_head_params(at_tag_head *h, at_params *p, const at_head_names *names);
 void at_tag_head_close(at_tag_head *h, const at_backend *backend, const at_allocator *al);
+
+/* The parts of a layer, for whoever builds on them. */
+void at_head_layer_params(at_params *p, at_head_layer *l, const at_head_names *names, size_t hidden,
+                          size_t token_dim, size_t ffn, float eps);
+void at_head_layer_close(at_head_layer *l, const at_backend *backend, const at_allocator *al);
+/* y = LN(attention(q, keys) Wo + in); q, in and y [images * n, hidden]. */
+void at_head_layer_cross(at_exec *x, const at_head_layer *l, size_t heads, const at_head_keys *keys,
+                         at_tensor q, at_tensor in, at_tensor y);
+/* y = LN(W2 GELU(W1 y) + y) */
+void at_head_layer_ffn(at_exec *x, const at_head_layer *l, at_tensor y);
 
 /* input [n, hidden] of label embeddings [n, label_dim]. */
 void at_tag_head_input(at_exec *x, const at_tag_head *h, at_tensor embeddings, at_tensor input);
@@ -48,14 +70,15 @@ typedef struct at_fixed_labels {
 } at_fixed_labels;
 at_status at_fixed_labels_open(at_fixed_labels *l, const at_config *c, const at_allocator *al,
                                at_error *err);
-void at_fixed_labels_params(at_fixed_labels *l, at_params *p, size_t label_dim);
+/* `official`: the embeddings' key. */
+void at_fixed_labels_params(at_fixed_labels *l, at_params *p, const char *official,
+                            size_t label_dim);
 /* Makes the queries; they live as long as `l`. */
 at_label_queries at_fixed_labels_queries(at_exec *x, const at_tag_head *h, at_fixed_labels *l);
 
 /* Keys and values of the image tokens for every layer. */
 typedef struct at_head_memory {
-    size_t batch, tokens;
-    at_tensor keys[64], values[64]; // [n_layers] of [B, tokens, hidden]
+    at_head_keys layers[64]; // [n_layers]
 } at_head_memory;
 void at_tag_head_memory(at_exec *x, const at_tag_head *h, at_tensor tokens, at_head_memory *memory);
 

@@ -115,8 +115,13 @@ void at_reweight(at_exec *x, const at_reweight_args *a);
 void at_mean_rows(at_exec *x, at_tensor in, float *y, size_t y_batch);
 /* Rows [first, first + rows(y)) of a stored matrix as float32. */
 void at_rows_to(at_exec *x, const at_rows_view *rows, size_t first, at_tensor y);
+/* Row r of y is row ids[r] of a stored matrix: word embeddings. */
+void at_embed_to(at_exec *x, const at_rows_view *rows, const int32_t *ids, at_tensor y);
 void at_copy_to(at_exec *x, at_tensor in, at_tensor y); // rows; any ld
 void at_add_to(at_exec *x, at_tensor a, at_tensor b, at_tensor y);
+/* y[r] = a[r, :] . w[row, :] + bias[row], row = index ? index[r] : r. w: [.., cols(a)] */
+void at_row_dots(at_exec *x, at_tensor a, const float *w, const float *bias, const int32_t *index,
+                 float *y);
 /* y[r, :] = in[r, :] / |in[r, :]|, Euclidean, no epsilon. */
 void at_unit_rows(at_exec *x, at_tensor in, at_tensor y);
 

@@ -181,6 +181,45 @@ void at_rows_to(at_exec *x, const at_rows_view *rows, size_t first, at_tensor y)
     end(x, AT_OP_COPY, start, 0);
 }
 
+void at_embed_to(at_exec *x, const at_rows_view *rows, const int32_t *ids, at_tensor y)
+{
+    double start = 0;
+    const size_t n = at_rows(y), k = at_cols(y);
+    if (!begin(x, AT_OP_COPY, k == rows->k, &start)) return;
+    const size_t bytes = k * at_dtype_size(rows->type);
+    const at_kernels *kernels = at_kernels_get();
+    for (size_t r = 0; r < n; r++) {
+        if (ids[r] < 0 || (size_t)ids[r] >= rows->n) {
+            at_exec_fail(x, AT_E_INTERNAL, "token %d of %zu", (int)ids[r], rows->n);
+            return;
+        }
+        const char *src = (const char *)rows->data + (size_t)ids[r] * bytes;
+        if (rows->type == AT_F32)
+            memcpy(y.data + r * y.ld, src, bytes);
+        else
+            (rows->type == AT_F16 ? kernels->f32_of_f16 : kernels->f32_of_bf16)(k, src,
+                                                                                y.data + r * y.ld);
+    }
+    end(x, AT_OP_COPY, start, 0);
+}
+
+void at_row_dots(at_exec *x, at_tensor a, const float *w, const float *bias, const int32_t *index,
+                 float *y)
+{
+    double start = 0;
+    if (!begin(x, AT_OP_LINEAR, true, &start)) return;
+    const size_t n = at_rows(a), k = at_cols(a);
+    x->backend->row_dots(x->device, &(at_row_dots_args){.rows = n,
+                                                        .n = k,
+                                                        .x = a.data,
+                                                        .ldx = a.ld,
+                                                        .w = w,
+                                                        .bias = bias,
+                                                        .index = index,
+                                                        .y = y});
+    end(x, AT_OP_LINEAR, start, 2.0 * (double)n * (double)k);
+}
+
 void at_copy_to(at_exec *x, at_tensor in, at_tensor y)
 {
     double start = 0;

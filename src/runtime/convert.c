@@ -21,6 +21,7 @@ typedef struct entry {
     at_param param;
     char name[64];
     const at_weight *from;
+    bool captions;    // from the caption decoder's own file
     at_dtype type;    // in the new file
     uint64_t dims[4]; // there
     int n_dims;
@@ -68,6 +69,7 @@ static at_dtype type_of(const planner *pl, const entry *e)
 static void plan_visit(at_params *base, const at_param *p)
 {
     planner *pl = (planner *)base;
+    if (p->kind == AT_PARAM_TIED) return; // planned as rows
     if (pl->n == pl->cap) {
         const size_t cap = pl->cap ? 2 * pl->cap : 512;
         entry *grown = at_realloc(NULL, pl->entries, pl->cap * sizeof *grown, cap * sizeof *grown);
@@ -85,6 +87,7 @@ static void plan_visit(at_params *base, const at_param *p)
     const char *key = pl->source->ours ? p->name : p->official, *path = pl->source->path;
     e->from = pl->source->ours ? at_weights_find(pl->source->weights, key)
                                : at_source_find(pl->source, key);
+    e->captions = pl->source->captions && strncmp(key, "caption.", 8) == 0;
     if (!e->from) {
         base->status = at_fail(
             base->err, AT_E_MODEL_MISMATCH,
@@ -292,6 +295,9 @@ static const struct about {
     {"ram_plus",
      "Apache-2.0 (as the official repository states; check where your checkpoint comes from)",
      "RAM++, arXiv 2310.15200"},
+    {"tag2text",
+     "Apache-2.0 (as the official repository states; check where your checkpoint comes from)",
+     "Tag2Text, arXiv 2303.05657"},
     {"ram_lite",
      "see models/README.md: several of the picture sets it was trained on allow research use only",
      "a small tagger in RAM's design; not an official model of the family"},
@@ -315,14 +321,15 @@ static void write_keys(at_gguf_writer *g, const planner *pl, const at_config *c,
     at_gguf_u32(g, "anytag.version", 1);
     at_gguf_str(g, "anytag.converter", at_version());
     at_config_write(c, g);
-    if (strcmp(c->arch, "ram_lite") == 0)
-        (void)snprintf(text, sizeof text, "anytag-%u", c->classes);
-    else
-        (void)snprintf(text, sizeof text, "ram-%u", c->classes);
+    const char *family = strcmp(c->arch, "ram_lite") == 0   ? "anytag"
+                         : strcmp(c->arch, "tag2text") == 0 ? "tag2text"
+                                                            : "ram";
+    (void)snprintf(text, sizeof text, "%s-%u", family, c->classes);
     at_gguf_str(g, "anytag.vocabulary", text);
     at_gguf_strings(g, "anytag.tags", l->tags, l->n_tags);
     if (l->tags_zh) at_gguf_strings(g, "anytag.tags_zh", l->tags_zh, l->n_tags_zh);
     if (l->thresholds) at_gguf_floats(g, "anytag.thresholds", l->thresholds, l->n_thresholds);
+    if (c->text_layers) at_gguf_strings(g, "anytag.text.vocab", l->vocab, l->n_vocab);
     if (l->n_deleted) at_gguf_u32s(g, "anytag.delete_indices", l->deleted, l->n_deleted);
     at_gguf_str(g, "anytag.source.name", stem(pl->source->path, text, sizeof text));
 }
@@ -375,7 +382,7 @@ static at_status write_model(const planner *pl, const at_config *c, const at_lis
     for (size_t i = 0; i < pl->n && status == AT_OK; i++) {
         const entry *e = &pl->entries[i];
         status = put(g, pl, e, chunk, half, err);
-        at_weights_drop(pl->source->weights, e->from);
+        at_weights_drop(e->captions ? pl->source->captions : pl->source->weights, e->from);
         uint64_t elements = 1;
         for (int d = 0; d < e->n_dims; d++)
             elements *= e->dims[d];

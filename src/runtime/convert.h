@@ -11,6 +11,8 @@ typedef struct at_source {
     const char *path;                 // as the user gave it
     char *weights_path, *config_path; // of a folder; config_path NULL: none
     at_weights *weights;
+    at_weights *captions; // of a folder with caption_config.json; NULL: none
+    char *captions_path, *captions_config;
     bool ours; // a model file of this program: our names, our layout
 } at_source;
 
@@ -21,6 +23,8 @@ typedef struct at_lists {
     const float *thresholds;    // NULL: 0.68 for all
     const uint32_t *deleted;
     size_t n_tags, n_tags_zh, n_thresholds, n_deleted;
+    const char *const *vocab; // of the text part; NULL: none
+    size_t n_vocab;
     const char *tags_from; // the file's name, for messages
     void *owned[8];
     size_t n_owned;
@@ -31,6 +35,8 @@ void at_source_close(at_source *s);
 /* A tensor by its official key, whatever prefix an older file gave it. */
 const at_weight *at_source_find(const at_source *s, const char *official);
 
+/* By its keys. */
+bool at_is_tag2text(const at_source *s);
 /* Lists first: RAM++ cannot tell tags from descriptions without them. */
 at_status at_lists_read(at_lists *l, const at_source *s, const at_convert_options *o,
                         at_error *err);

@@ -8,7 +8,10 @@
 
 static const float imagenet_mean[3] = {0.485f, 0.456f, 0.406f},
                    imagenet_std[3] = {0.229f, 0.224f, 0.225f};
-enum { OFFICIAL_HEADS = 4, OFFICIAL_DESCRIPTIONS = 51 };
+/* What the small decoder's configuration says in words only. */
+#define LITE_LENGTH_PENALTY 0.8f
+enum { LITE_TAGS = 12 };
+enum { OFFICIAL_HEADS = 4, OFFICIAL_DESCRIPTIONS = 51, OFFICIAL_TEXT_HEAD = 64 };
 
 static uint32_t dim(const at_source *s, const char *key, int i)
 {
@@ -22,12 +25,17 @@ static uint32_t json_u32(const json_t *object, const char *key)
     return v > 0 && v < INT32_MAX ? (uint32_t)v : 0;
 }
 
+bool at_is_tag2text(const at_source *s)
+{
+    return at_source_find(s, "fc.W") || at_source_find(s, "label_embed.weight");
+}
+
 static at_status not_ours(const at_source *s, const char *missing, at_error *err)
 {
     const at_weight *first = at_weights_at(s->weights, 0);
     return at_fail(
         err, AT_E_MODEL_MISMATCH,
-        "%s: not a checkpoint of RAM or RAM++ (no %s among its %zu tensors; the first is %s)",
+        "%s: not a checkpoint of RAM, RAM++ or Tag2Text (no %s among its %zu tensors; the first is %s)",
         s->path, missing, at_weights_count(s->weights), first ? first->name : "none");
 }
 
@@ -41,12 +49,20 @@ static at_status find_arch(at_config *c, const at_source *s, const char *asked, 
         "wordvec_proj.weight",
         "label_embed",
         "fc.weight"};
-    const char *arch = at_source_find(s, "reweight_scale") ? "ram_plus" : "ram";
-    if (at_source_find(s, "fc.W") || at_source_find(s, "label_embed.weight"))
-        return at_fail(err, AT_E_MODEL_UNSUPPORTED,
-                       "%s: a Tag2Text checkpoint; this version converts RAM and RAM++", s->path);
-    for (size_t i = 0; i < AT_COUNT(needed); i++) {
-        if (!at_source_find(s, needed[i])) return not_ours(s, needed[i], err);
+    static const char *const needed_tag2text[] = {
+        "visual_encoder.patch_embed.proj.weight",
+        "tagging_head.encoder.layer.0.crossattention.self.query.weight",
+        "label_embed.weight",
+        "fc.W",
+        "tag_encoder.embeddings.word_embeddings.weight",
+        "text_decoder.bert.embeddings.word_embeddings.weight"};
+    const bool tag2text = at_is_tag2text(s);
+    const char *const *keys = tag2text ? needed_tag2text : needed;
+    const char *arch = tag2text                              ? "tag2text"
+                       : at_source_find(s, "reweight_scale") ? "ram_plus"
+                                                             : "ram";
+    for (size_t i = 0; i < (tag2text ? AT_COUNT(needed_tag2text) : AT_COUNT(needed)); i++) {
+        if (!at_source_find(s, keys[i])) return not_ours(s, keys[i], err);
     }
     const bool free_choice = !asked || strcmp(asked, "auto") == 0;
     if (!free_choice && strcmp(asked, arch) != 0)
@@ -95,18 +111,42 @@ static void shapes_head(at_config *c, const at_source *s, const at_lists *l)
                        c->head_layers);
         if (!at_source_find(s, key)) break;
     }
-    c->head_hidden = dim(s, "wordvec_proj.weight", 0);
+    const bool tag2text = strcmp(c->arch, "tag2text") == 0;
+    c->head_hidden = dim(s, "tagging_head.encoder.layer.0.crossattention.self.query.weight", 0);
     c->head_ffn = dim(s, "tagging_head.encoder.layer.0.intermediate.dense.weight", 0);
     c->head_heads = OFFICIAL_HEADS;
     c->head_eps = 1e-12f;
-    c->label_dim = dim(s, "label_embed", 1);
-    c->token_dim = dim(s, "image_proj.weight", 0);
+    c->label_dim = dim(s, tag2text ? "label_embed.weight" : "label_embed", 1);
+    c->token_dim = dim(s, "tagging_head.encoder.layer.0.crossattention.self.key.weight", 1);
     const uint32_t rows = dim(s, "label_embed", 0);
     const bool plus = strcmp(c->arch, "ram_plus") == 0;
     c->classes = (uint32_t)l->n_tags;
     c->per_class = plus && l->n_tags && rows % l->n_tags == 0 ? rows / (uint32_t)l->n_tags
                    : plus                                     ? OFFICIAL_DESCRIPTIONS
                                                               : 1;
+}
+
+/* Tag2Text's text layers; heads are 64 wide in every official size. */
+static void shapes_text(at_config *c, const at_source *s)
+{
+    char key[160];
+    for (; c->text_layers < AT_BERT_LAYERS; c->text_layers++) {
+        (void)snprintf(key, sizeof key,
+                       "text_decoder.bert.encoder.layer.%u.attention.self.query.weight",
+                       c->text_layers);
+        if (!at_source_find(s, key)) break;
+    }
+    c->text_vocab = dim(s, "text_decoder.bert.embeddings.word_embeddings.weight", 0);
+    c->text_hidden = dim(s, "text_decoder.bert.embeddings.word_embeddings.weight", 1);
+    c->text_positions = dim(s, "text_decoder.bert.embeddings.position_embeddings.weight", 0);
+    c->text_heads = c->text_hidden / OFFICIAL_TEXT_HEAD;
+    c->text_ffn = dim(s, "text_decoder.bert.encoder.layer.0.intermediate.dense.weight", 0);
+    c->text_eps = 1e-12f;
+    c->text_tags = 40;
+    c->text_beams = 3; // what inference_tag2text.py passes
+    c->text_min = 10;
+    c->text_max = 50;
+    c->text_length_penalty = 1;
 }
 
 /* The official field names, as in the configurations of the official repository. */
@@ -146,6 +186,9 @@ static at_status from_json(at_config *c, const char *path, at_error *err)
         c->head_layers = json_u32(q2l, "num_hidden_layers");
         c->head_ffn = json_u32(q2l, "intermediate_size");
         if (json_u32(root, "classes")) c->classes = json_u32(root, "classes");
+        const json_t *med = json_object_get(root, "med");
+        if (c->text_layers && json_u32(med, "num_attention_heads"))
+            c->text_heads = json_u32(med, "num_attention_heads");
     }
     json_decref(root);
     return status;
@@ -210,6 +253,31 @@ static at_status from_lite(at_config *c, const json_t *root, const at_lists *l, 
     return lite_convs(c, json_object_get(root, "backbone"), path, err);
 }
 
+/* caption_config.json beside it: the small decoder. */
+static at_status lite_captions(at_config *c, const at_source *s, at_error *err)
+{
+    json_error_t why;
+    json_t *root = json_load_file(s->captions_config, 0, &why);
+    if (!root)
+        return at_fail(err, AT_E_INVALID_PARAMETER, "%s: line %d: %s", s->captions_config, why.line,
+                       why.text);
+    const json_t *decode = json_object_get(root, "decode");
+    c->text_layers = json_u32(root, "layers");
+    c->text_hidden = json_u32(root, "hidden");
+    c->text_heads = json_u32(root, "heads");
+    c->text_ffn = json_u32(root, "intermediate");
+    c->text_vocab = json_u32(root, "vocab");
+    c->text_positions = json_u32(root, "max_positions");
+    c->text_eps = (float)json_number_value(json_object_get(root, "layer_norm_eps"));
+    c->text_tags = LITE_TAGS;
+    c->text_beams = json_u32(decode, "beam");
+    c->text_min = json_u32(decode, "min_length");
+    c->text_max = json_u32(decode, "max_length");
+    c->text_length_penalty = LITE_LENGTH_PENALTY;
+    json_decref(root);
+    return AT_OK;
+}
+
 static at_status from_folder(at_config *c, const at_source *s, const at_lists *l, bool *found,
                              at_error *err)
 {
@@ -221,13 +289,14 @@ static at_status from_folder(at_config *c, const at_source *s, const at_lists *l
     *found = json_is_array(json_object_get(root, "backbone"));
     const at_status status = *found ? from_lite(c, root, l, s->config_path, err) : AT_OK;
     json_decref(root);
+    if (status == AT_OK && *found && s->captions) return lite_captions(c, s, err);
     return status;
 }
 
 static at_status check_labels(const at_config *c, const at_source *s, const at_lists *l,
                               at_error *err)
 {
-    const uint64_t rows = dim(s, "label_embed", 0);
+    const uint64_t rows = dim(s, at_is_tag2text(s) ? "label_embed.weight" : "label_embed", 0);
     if (c->classes == l->n_tags && rows == (uint64_t)c->classes * c->per_class) return AT_OK;
     if (c->per_class > 1)
         return at_fail(
@@ -260,8 +329,15 @@ at_status at_config_find(at_config *c, const at_source *s, const at_lists *l,
         if (status != AT_OK) return status;
         shapes_swin(c, s);
         shapes_head(c, s, l);
+        if (at_is_tag2text(s)) shapes_text(c, s);
         if (o->model_config) status = from_json(c, o->model_config, err);
     }
     if (status == AT_OK) status = check_labels(c, s, l, err);
+    if (status == AT_OK && c->text_layers && l->n_vocab != c->text_vocab)
+        return at_fail(
+            err, AT_E_MODEL_MISMATCH,
+            "%s: word embeddings of %u words, the vocabulary has %zu; pass the one it was "
+            "trained with: --vocab FILE (bert-base-uncased's vocab.txt for Tag2Text)",
+            s->path, c->text_vocab, l->n_vocab);
     return status == AT_OK ? at_config_check(c, AT_E_MODEL_MISMATCH, err) : status;
 }

@@ -65,16 +65,17 @@ static bool find_in(char *path, size_t cap, const char *dir, const char *name)
 {
     static const char *const places[] = {"", "ram/data/", "data/"};
     struct stat st;
-    for (size_t i = 0; i < AT_COUNT(places); i++) {
+    for (size_t i = 0; *name && i < AT_COUNT(places); i++) {
         (void)snprintf(path, cap, "%s/%s%s", dir, places[i], name);
         if (stat(path, &st) == 0) return true;
     }
     return false;
 }
 
-static const char *const file_names[2][3] = {
+static const char *const file_names[3][3] = {
     {"ram_tag_list.txt", "ram_tag_list_chinese.txt", "ram_tag_list_threshold.txt"}, // official
     {"tags_en.txt", "tags_zh.txt", "thresholds.txt"}, // the small model's folder
+    {"tag2text_ori_tag_list.txt", "", ""}, // official, of Tag2Text: no Chinese, no thresholds
 };
 
 static at_status read_folder(at_lists *l, const char *dir, const char *const names[3],
@@ -95,6 +96,68 @@ static at_status read_folder(at_lists *l, const char *dir, const char *const nam
     if (status == AT_OK && !l->thresholds && find_in(path, sizeof path, dir, names[2]))
         status = read_numbers(l, path, err);
     return status;
+}
+
+/* What tag2text.py's constructor and inference_tag2text.py fix for the official list of 3,429: flat
+ * 0.68 but for three classes of people, and classes that are never told. */
+static at_status official_tag2text(at_lists *l, at_error *err)
+{
+    static const uint32_t people[] = {2701, 2828, 1167},
+                          never[] = {127, 2961, 3351, 3265, 3338, 3355, 3359};
+    enum { OFFICIAL_TAGS = 3429 };
+    if (l->n_tags != OFFICIAL_TAGS) return AT_OK;
+    if (!l->thresholds) {
+        float *t = at_calloc(NULL, OFFICIAL_TAGS, sizeof *t);
+        const at_status status = own(l, t, err);
+        if (status != AT_OK) return status;
+        for (size_t i = 0; i < OFFICIAL_TAGS; i++)
+            t[i] = 0.68f;
+        for (size_t i = 0; i < AT_COUNT(people); i++)
+            t[people[i]] = 0.7f;
+        l->thresholds = t;
+        l->n_thresholds = OFFICIAL_TAGS;
+    }
+    if (!l->deleted) {
+        l->deleted = never;
+        l->n_deleted = AT_COUNT(never);
+    }
+    return AT_OK;
+}
+
+/* The words of the text part: one a line. BERT's list lacks the two tokens that BLIP and Tag2Text add. */
+static at_status read_vocab(at_lists *l, const at_source *s, const at_convert_options *o,
+                            at_error *err)
+{
+    static const char *const names[] = {"bert-base-uncased-vocab.txt", "vocab.txt",
+                                        "bert-base-uncased/vocab.txt"};
+    enum { BERT_WORDS = 30522 };
+    const bool tag2text = at_is_tag2text(s);
+    if (s->ours && !o->vocab) {
+        l->vocab = at_weights_strings(s->weights, "anytag.text.vocab", &l->n_vocab);
+        return AT_OK;
+    }
+    if (!s->captions && !tag2text && !s->ours) return AT_OK;
+    char path[4096];
+    bool found = o->vocab != NULL;
+    (void)snprintf(path, sizeof path, "%s", found ? o->vocab : "");
+    if (!found && s->captions) found = find_in(path, sizeof path, s->path, "caption_vocab.txt");
+    for (size_t i = 0; !found && o->official_dir && i < AT_COUNT(names); i++)
+        found = find_in(path, sizeof path, o->official_dir, names[i]);
+    if (!found)
+        return at_fail(err, AT_E_NOT_FOUND,
+                       "a Tag2Text checkpoint has no vocabulary; pass --vocab FILE, vocab.txt of "
+                       "bert-base-uncased, one token a line");
+    at_status status = read_lines(l, path, &l->vocab, &l->n_vocab, err);
+    if (status != AT_OK || !tag2text || l->n_vocab != BERT_WORDS) return status;
+    const char **longer = at_calloc(NULL, BERT_WORDS + 2, sizeof *longer);
+    status = own(l, (void *)longer, err);
+    if (status != AT_OK) return status;
+    memcpy(longer, l->vocab, BERT_WORDS * sizeof *longer);
+    longer[BERT_WORDS] = "[DEC]"; // as init_tokenizer() adds them
+    longer[BERT_WORDS + 1] = "[ENC]";
+    l->vocab = longer;
+    l->n_vocab = BERT_WORDS + 2;
+    return AT_OK;
 }
 
 /* A JSON array of strings as one allocation of pointers and text. */
@@ -215,9 +278,11 @@ at_status at_lists_read(at_lists *l, const at_source *s, const at_convert_option
     if (status == AT_OK && o->model_config) status = read_json(l, o->model_config, err);
     // a list of one's own does not go with the official names and thresholds of other tags
     if (status == AT_OK && o->official_dir && !l->tags)
-        status = read_folder(l, o->official_dir, file_names[0], true, err);
+        status = read_folder(l, o->official_dir, file_names[at_is_tag2text(s) ? 2 : 0], true, err);
     if (status == AT_OK && s->config_path && !l->tags)
         status = read_folder(l, s->path, file_names[1], false, err);
     if (status == AT_OK && s->ours) status = read_ours(l, s, err);
+    if (status == AT_OK && at_is_tag2text(s)) status = official_tag2text(l, err);
+    if (status == AT_OK) status = read_vocab(l, s, o, err);
     return status == AT_OK ? check(l, err) : status;
 }

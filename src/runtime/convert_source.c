@@ -43,6 +43,18 @@ static at_status find_weights(at_source *s, at_error *err)
     return s->weights_path ? AT_OK : at_fail(err, AT_E_OUT_OF_MEMORY, "no memory");
 }
 
+/* A caption decoder beside the tagger: caption.safetensors, which caption_config.json describes. */
+static at_status open_captions(at_source *s, at_error *err)
+{
+    struct stat st;
+    s->captions_config = join(s->path, "caption_config.json");
+    s->captions_path = join(s->path, "caption.safetensors");
+    if (!s->captions_config || !s->captions_path)
+        return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory");
+    if (stat(s->captions_config, &st) != 0) return AT_OK;
+    return at_weights_open(&s->captions, s->captions_path, NULL, err);
+}
+
 at_status at_source_open(at_source *s, const char *in, at_error *err)
 {
     *s = (at_source){.path = in};
@@ -58,7 +70,8 @@ at_status at_source_open(at_source *s, const char *in, at_error *err)
             s->config_path = NULL;
         }
     }
-    const at_status status = at_weights_open(&s->weights, file, NULL, err);
+    at_status status = at_weights_open(&s->weights, file, NULL, err);
+    if (status == AT_OK && s->config_path) status = open_captions(s, err);
     if (status != AT_OK) return status;
     s->ours = at_weights_u64(s->weights, "anytag.version", 0) == 1;
     return AT_OK;
@@ -67,6 +80,9 @@ at_status at_source_open(at_source *s, const char *in, at_error *err)
 void at_source_close(at_source *s)
 {
     at_weights_close(s->weights);
+    at_weights_close(s->captions);
+    at_free(NULL, s->captions_path);
+    at_free(NULL, s->captions_config);
     at_free(NULL, s->weights_path);
     at_free(NULL, s->config_path);
 }
@@ -75,7 +91,10 @@ const at_weight *at_source_find(const at_source *s, const char *official)
 {
     static const char *const prefixes[] = {"", "module.", "model."};
     static const char head[] = "tagging_head.";
+    static const char captions[] = "caption."; // the decoder's own file
     char name[256];
+    if (s->captions && strncmp(official, captions, sizeof captions - 1) == 0)
+        return at_weights_find(s->captions, official + sizeof captions - 1);
     for (size_t i = 0; i < AT_COUNT(prefixes); i++) {
         (void)snprintf(name, sizeof name, "%s%s", prefixes[i], official);
         const at_weight *t = at_weights_find(s->weights, name);

@@ -36,6 +36,7 @@ static at_status load(loader *l, const at_param *p, const at_weight *t)
     at_error *err = l->base.err;
     switch (p->kind) {
     case AT_PARAM_MATRIX:
+    case AT_PARAM_TIED:
     case AT_PARAM_CONV: {
         const size_t n = t->dims[0];
         size_t k = 1;
@@ -81,7 +82,7 @@ static void visit(at_params *params, const at_param *p)
         return;
     }
     const bool stored = p->kind == AT_PARAM_MATRIX || p->kind == AT_PARAM_CONV ||
-                        p->kind == AT_PARAM_ROWS;
+                        p->kind == AT_PARAM_ROWS || p->kind == AT_PARAM_TIED;
     if (t->type != AT_F32 && !(stored && (t->type == AT_F16 || t->type == AT_BF16))) {
         params->status = at_fail(params->err, AT_E_MODEL_UNSUPPORTED, "%s: %s has type %s", path,
                                  p->name, at_dtype_name(t->type));
@@ -90,7 +91,7 @@ static void visit(at_params *params, const at_param *p)
     uint64_t elements = 1;
     for (int i = 0; i < n; i++)
         elements *= dims[i];
-    m->parameters += elements;
+    if (p->kind != AT_PARAM_TIED) m->parameters += elements;
     if (stored && p->kind == AT_PARAM_MATRIX && !m->precision[0])
         (void)snprintf(m->precision, sizeof m->precision, "%s", at_dtype_name(t->type));
     params->status = load(l, p, t);

@@ -42,6 +42,28 @@ static at_status open_weights(at_model *m, const char *path, at_error *err)
     return at_weights_open_memory(&m->weights, data, size, "the model in the box", m->al, err);
 }
 
+/* The text part's vocabulary and the tokens that captions begin and end with. */
+static at_status open_words(at_model *m, at_error *err)
+{
+    static const char *const tokens[2][3] = {{"[BOS]", "[EOS]", "[PAD]"},
+                                             {"[DEC]", "[ENC]", "[SEP]"}};
+    size_t n;
+    const char *const *vocab = at_weights_strings(m->weights, "anytag.text.vocab", &n);
+    const char *path = at_weights_path(m->weights);
+    if (!vocab || n != m->net->config.text_vocab)
+        return at_fail(err, AT_E_MODEL_DAMAGED, "%s: a vocabulary of %zu tokens for %u words", path,
+                       vocab ? n : 0, m->net->config.text_vocab);
+    const at_status status = at_wordpiece_open(&m->words, vocab, n, m->al, err);
+    if (status != AT_OK) return at_fail_prefix(err, status, path);
+    const at_caption_type *type = at_network_caption(m->net);
+    for (size_t i = 0; type && i < 3; i++) {
+        const char *token = tokens[type->tags_are == AT_TAGS_WORDS][i];
+        if (at_wordpiece_id(m->words, token) < 0)
+            return at_fail(err, AT_E_MODEL_DAMAGED, "%s: the vocabulary has no %s", path, token);
+    }
+    return AT_OK;
+}
+
 static at_status open_parts(at_model *m, const char *path, int threads, at_error *err)
 {
     at_status status = open_weights(m, path, err);
@@ -65,6 +87,7 @@ static at_status open_parts(at_model *m, const char *path, int threads, at_error
     if (status == AT_OK) status = at_load_params(m, pool, err);
     at_pool_close(pool);
     if (status == AT_OK) status = at_labels_read(m, err);
+    if (status == AT_OK && config.text_layers) status = open_words(m, err);
     if (status == AT_OK) status = m->net->type->prepare(m->net, err);
     if (status == AT_OK) status = run_constants(m, threads, err);
     return status;
@@ -101,6 +124,7 @@ void at_model_close(at_model *m)
     if (!m) return;
     at_network_close(m->net);
     at_labels_free(m);
+    at_wordpiece_close(m->words);
     for (size_t i = 0; i < m->n_vectors; i++)
         at_free(m->al, m->vectors[i]);
     at_free(m->al, m->vectors);

@@ -7,6 +7,7 @@
 #include "anytag/profile.h"
 #include "anytag/tag.h"
 #include "models/network.h"
+#include "text/wordpiece.h"
 
 typedef struct at_tag_entry {
     const char *en, *zh; // zh trimmed; "" where there is none
@@ -29,6 +30,7 @@ struct at_model {
     at_tag_entry *tags;   // [n_tags]
     char *zh_text;        // the trimmed names
     uint32_t *tags_by_en; // [n_tags] ids sorted by English name
+    at_wordpiece *words;  // of the text part; NULL: none
     uint64_t parameters;
     char precision[8];
     char sha256[65];
@@ -43,7 +45,9 @@ struct at_session {
     float *own_query; // their rows of the queries, owned
     float *pixels;    // [max_batch, S, S, 3]
     float *logits;    // [max_batch, labels.count]
+    float *tokens; // [max_batch, token_rows, token_dim] of the last batch, once captions are wanted
     size_t arena_bytes;
+    struct at_caption_room *caption; // caption.h; NULL until the first caption
 };
 
 struct at_pixels {
@@ -68,6 +72,9 @@ at_status at_load_params(at_model *m, at_pool *pool, at_error *err);
 /* Tag lists and thresholds of model->weights (labels.c). */
 at_status at_labels_read(at_model *m, at_error *err);
 void at_labels_free(at_model *m);
+
+/* Frees what captions needed (caption.c). */
+void at_caption_room_close(at_session *s);
 
 /* The model in the box; size 0: none was linked in. */
 const void *at_builtin_model(size_t *size);

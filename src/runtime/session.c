@@ -1,5 +1,5 @@
 /* session.c - threads, memory and labels of one line of work. */
-#include "runtime/runtime.h"
+#include "runtime/caption.h"
 
 #include <string.h>
 
@@ -11,7 +11,7 @@ static at_status plan(at_session *s, size_t batch, at_observe_fn observe, size_t
     const size_t side = net->config.image_size;
     at_exec x = {.backend = net->backend, .err = err, .observe = observe};
     const at_tensor pixels = at_tensor_of(NULL, 4, (const size_t[]){batch, side, side, 3});
-    net->type->forward(net, &x, pixels, &s->labels, NULL);
+    net->type->forward(net, &x, pixels, &s->labels, &(at_forward_out){0});
     *need = x.arena.peak;
     return x.status;
 }
@@ -44,7 +44,7 @@ static at_status choose_labels(at_session *s, const at_session_options *o, at_er
                width * sizeof(float));
     }
     s->labels.queries = (at_label_queries){
-        .count = n, .input = s->own_query, .query = s->own_query + n * width};
+        .count = n, .input = s->own_query, .query = s->own_query + n * width, .ids = s->ids};
     return AT_OK;
 }
 
@@ -101,6 +101,8 @@ void at_session_close(at_session *s)
     at_free(al, s->exec.arena.data);
     at_free(al, s->pixels);
     at_free(al, s->logits);
+    at_free(al, s->tokens);
+    at_caption_room_close(s);
     at_free(al, s->own_query);
     at_free(al, s->ids);
     at_free(al, s);
@@ -152,7 +154,37 @@ static at_status show_pixels(at_session *s, const looker *l, at_error *err)
     return status == AT_OK ? status : at_fail(err, status, "the observer stopped at stage pixels");
 }
 
-at_status at_session_inspect(at_session *s, const at_image *image, at_stage_fn stage, void *user,
+/* Token ids as a stage. */
+static at_status show_ids(at_session *s, const looker *l, const char *stage, const int32_t *ids,
+                          const float *mask, size_t n)
+{
+    float *values = at_calloc(s->model->al, n + 1, sizeof *values);
+    if (!values) return AT_E_OUT_OF_MEMORY;
+    for (size_t i = 0; i < n; i++)
+        values[i] = mask ? (float)(mask[i] == 0.0f) : (float)ids[i];
+    const at_status status = l->stage(l->user, stage, values, &n, 1);
+    at_free(s->model->al, values);
+    return status;
+}
+
+static at_status inspect_caption(at_session *s, const at_pixels *pixels,
+                                 const at_caption_options *options, const looker *l, at_error *err)
+{
+    at_captions *c = NULL;
+    at_status status = at_session_caption_pixels(s, &pixels, 1, options, &c, err);
+    const struct at_caption_room *room = s->caption;
+    const size_t tags = s->model->net->config.text_tags;
+    if (status == AT_OK) status = show_ids(s, l, "caption.tag_ids", room->tag_ids, NULL, tags);
+    if (status == AT_OK) status = show_ids(s, l, "caption.tag_mask", NULL, room->tag_mask, tags);
+    size_t n = 0;
+    const int32_t *ids = status == AT_OK ? at_captions_ids(c, 0, &n) : NULL;
+    if (ids) status = show_ids(s, l, "caption.ids", ids, NULL, n);
+    at_captions_free(c);
+    return status;
+}
+
+at_status at_session_inspect(at_session *s, const at_image *image,
+                             const at_caption_options *caption, at_stage_fn stage, void *user,
                              at_tags **tags, at_error *err)
 {
     if (!s || !image || !stage || !tags)
@@ -180,6 +212,8 @@ at_status at_session_inspect(at_session *s, const at_image *image, at_stage_fn s
         status = show_result(&l, "logits", at_tags_logits(*tags), n, err);
         if (status == AT_OK) status = show_result(&l, "probs", at_tags_scores(*tags), n, err);
     }
+    if (status == AT_OK && at_model_captions(s->model))
+        status = inspect_caption(s, pixels, caption, &l, err);
     at_free(s->model->al, s->exec.arena.data);
     s->exec = before;
     at_pixels_free(pixels);

@@ -1,6 +1,6 @@
 /* tag.c - pictures in, tags out. */
 #include "image/image.h"
-#include "runtime/runtime.h"
+#include "runtime/caption.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -41,7 +41,7 @@ void at_pixels_free(at_pixels *p)
     at_free(p->al, p);
 }
 
-static at_status read_options(at_tag_options *o, const at_tag_options *given, at_error *err)
+at_status at_tag_options_read(at_tag_options *o, const at_tag_options *given, at_error *err)
 {
     const at_status known = AT_OPTIONS(at_tag_options, o, given, err);
     if (known != AT_OK) return known;
@@ -74,8 +74,8 @@ static int by_score(const void *a, const void *b)
     return (x->id > y->id) - (x->id < y->id);
 }
 
-static at_status choose(const at_session *s, const float *logits, const at_tag_options *o,
-                        at_tags **out, at_error *err)
+at_status at_tags_choose(const at_session *s, const float *logits, const at_tag_options *o,
+                         at_tags **out, at_error *err)
 {
     const at_model *m = s->model;
     const size_t n = s->labels.count;
@@ -106,8 +106,8 @@ static at_status choose(const at_session *s, const float *logits, const at_tag_o
 }
 
 /* At most max_batch pixels, all there. Any failure is of all of them. */
-static at_status run_batch(at_session *s, const at_pixels *const *pixels, size_t count,
-                           at_error *err)
+at_status at_session_forward(at_session *s, const at_pixels *const *pixels, size_t count,
+                             at_error *err)
 {
     const at_network *net = s->model->net;
     const size_t side = net->config.image_size, floats = side * side * 3;
@@ -118,7 +118,7 @@ static at_status run_batch(at_session *s, const at_pixels *const *pixels, size_t
     x->err = err;
     at_arena_rewind(&x->arena, 0);
     net->type->forward(net, x, at_tensor_of(s->pixels, 4, (const size_t[]){count, side, side, 3}),
-                       &s->labels, s->logits);
+                       &s->labels, &(at_forward_out){.logits = s->logits, .tokens = s->tokens});
     x->err = NULL;
     return x->status;
 }
@@ -147,7 +147,7 @@ at_status at_session_tag_pixels(at_session *s, const at_pixels *const *pixels, s
 {
     at_error why = {0};
     at_tag_options o;
-    at_status status = s && pixels && tags ? read_options(&o, options, &why)
+    at_status status = s && pixels && tags ? at_tag_options_read(&o, options, &why)
                                            : at_fail(&why, AT_E_INVALID_PARAMETER,
                                                      "at_session_tag_pixels: no array may be NULL");
     for (size_t i = 0; i < count && status == AT_OK; i++) {
@@ -159,12 +159,12 @@ at_status at_session_tag_pixels(at_session *s, const at_pixels *const *pixels, s
     at_status worst = AT_OK;
     for (size_t first = 0; first < count; first += s->max_batch) {
         const size_t n = at_min_size(s->max_batch, count - first);
-        status = run_batch(s, pixels + first, n, &why);
+        status = at_session_forward(s, pixels + first, n, &why);
         if (status != AT_OK) worst = fail_all(tags + first, errs ? errs + first : NULL, n, &why);
         for (size_t i = first; i < first + n && status == AT_OK; i++) {
             tags[i] = NULL;
             const float *logits = s->logits + (i - first) * s->labels.count;
-            if (choose(s, logits, &o, &tags[i], &why) != AT_OK)
+            if (at_tags_choose(s, logits, &o, &tags[i], &why) != AT_OK)
                 worst = fail_all(&tags[i], errs ? &errs[i] : NULL, 1, &why);
         }
     }
@@ -176,7 +176,7 @@ at_status at_session_tag_batch(at_session *s, const at_image *const *images, siz
 {
     at_error why = {0};
     at_tag_options checked; // before any work; the passes read them again
-    at_status status = s && images && tags ? read_options(&checked, o, &why)
+    at_status status = s && images && tags ? at_tag_options_read(&checked, o, &why)
                                            : at_fail(&why, AT_E_INVALID_PARAMETER,
                                                      "at_session_tag_batch: no array may be NULL");
     if (status != AT_OK) return fail_all(tags, errs, count, &why);

@@ -76,8 +76,8 @@ int32_t at_wordpiece_id(const at_wordpiece *w, const char *token)
 at_status at_wordpiece_open(at_wordpiece **out, const char *const *vocab, size_t n,
                             const at_allocator *al, at_error *err)
 {
-    static const char *const specials[] = {"[PAD]",  "[UNK]", "[CLS]", "[SEP]",
-                                           "[MASK]", "[DEC]", "[ENC]"};
+    static const char *const specials[] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]",
+                                           "[DEC]", "[ENC]", "[BOS]", "[EOS]"};
     *out = NULL;
     if (n == 0 || n > INT32_MAX / 4)
         return at_fail(err, AT_E_MODEL_DAMAGED, "a vocabulary of %zu tokens", n);
@@ -104,8 +104,9 @@ at_status at_wordpiece_open(at_wordpiece **out, const char *const *vocab, size_t
         if (id >= 0) w->special[id] = true;
     }
     w->unk = at_wordpiece_id(w, "[UNK]");
-    if (w->unk < 0 || at_wordpiece_id(w, "[SEP]") < 0 || at_wordpiece_id(w, "[CLS]") < 0 ||
-        at_wordpiece_id(w, "[PAD]") < 0) {
+    const bool bert = at_wordpiece_id(w, "[CLS]") >= 0 && at_wordpiece_id(w, "[SEP]") >= 0,
+               small = at_wordpiece_id(w, "[BOS]") >= 0 && at_wordpiece_id(w, "[EOS]") >= 0;
+    if (w->unk < 0 || at_wordpiece_id(w, "[PAD]") < 0 || !(bert || small)) {
         at_wordpiece_close(w);
         return at_fail(err, AT_E_MODEL_MISMATCH,
                        "the vocabulary has no [PAD], [UNK], [CLS] or [SEP]; it is not BERT's");

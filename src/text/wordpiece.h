@@ -7,8 +7,8 @@
 
 typedef struct at_wordpiece at_wordpiece;
 
-/* `vocab`: one token an id, borrowed until closing; "[UNK]", "[CLS]", "[SEP]" and "[PAD]" must be
- * among them, tokens in square brackets that BERT or the added list name are special. */
+/* `vocab`: one token an id, borrowed until closing; "[UNK]" and "[PAD]" must be among
+ * them, and "[CLS]" and "[SEP]" (BERT) or "[BOS]" and "[EOS]" (the small model's whole words); tokens in square brackets that BERT or the added list name are special. */
 at_status at_wordpiece_open(at_wordpiece **out, const char *const *vocab, size_t n,
                             const at_allocator *al, at_error *err);
 void at_wordpiece_close(at_wordpiece *w);

@@ -170,7 +170,7 @@ static at_status call_inspect(fix *f, at_error *err)
 {
     at_tags *t = (at_tags *)f;
     size_t stages = 0;
-    const at_status status = at_session_inspect(f->session, f->image, look, &stages, &t, err);
+    const at_status status = at_session_inspect(f->session, f->image, NULL, look, &stages, &t, err);
     assert_true((status == AT_OK) == (t != NULL));
     if (status == AT_OK) assert_true(stages > 10);
     at_tags_free(t);

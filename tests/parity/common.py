@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 
 import numpy as np
@@ -61,10 +62,16 @@ def write_lists(folder, config):
     tags = config.get("tags") or [f"tag {i}" for i in range(config["classes"])]
     zh = config.get("tags_chinese") or tags
     limit = config.get("thresholds") or [0.65] * len(tags)
-    (folder / "ram_tag_list.txt").write_text("\n".join(tags), "utf-8")
+    name = "tag2text_ori_tag_list.txt" if config["model"] == "tag2text" else "ram_tag_list.txt"
+    (folder / name).write_text("\n".join(tags), "utf-8")
     (folder / "ram_tag_list_chinese.txt").write_text("\n".join(zh), "utf-8")
     (folder / "ram_tag_list_threshold.txt").write_text("\n".join(repr(float(t)) for t in limit), "utf-8")
-    keep = {k: v for k, v in config.items() if k not in ("parameters", "tags", "tags_chinese", "thresholds")}
+    drop = ["parameters", "tags", "tags_chinese"]
+    if config["model"] != "tag2text":  # that one has no thresholds in a file of their own
+        drop.append("thresholds")
+    elif (SHARED / "official").is_dir():
+        shutil.copy(SHARED / "official" / "bert-base-uncased-vocab.txt", folder / "vocab.txt")
+    keep = {k: v for k, v in config.items() if k not in drop}
     (folder / "config.json").write_text(json.dumps(keep), "utf-8")
 
 

@@ -14,6 +14,8 @@ def q2l(hidden, heads, ffn):
             "intermediate_size": ffn}
 
 
+WORDS = 30524  # bert-base-uncased's and the two that the family adds
+
 OWN = {
     "own_ram": {"model": "ram", "swin": TINY_SWIN, "q2l": q2l(96, 4, 192), "classes": 33},
     "own_ram_odd": {"model": "ram", "swin": ODD_SWIN, "q2l": q2l(64, 2, 160), "classes": 29},
@@ -24,6 +26,9 @@ FULL = {
     "ram_swin_b_384": {"model": "ram", "swin": BASE_SWIN, "q2l": q2l(768, 4, 3072), "classes": 4585},
     "ram_plus_swin_l_384": {"model": "ram_plus", "swin": BIG_SWIN, "q2l": q2l(768, 4, 3072),
                             "classes": 4585},
+    "tag2text_swin_b_384": {"model": "tag2text", "swin": BASE_SWIN, "q2l": q2l(768, 4, 3072),
+                            "med": {"hidden_size": 768, "num_attention_heads": 12, "num_hidden_layers": 12,
+                                    "intermediate_size": 3072}, "classes": 3429},
 }
 
 
@@ -66,8 +71,55 @@ def swin_entries(swin):
     yield from norm(pre + "norm", c)
 
 
+def bert_entries(name, med, memory):
+    h, ffn = med["hidden_size"], med["intermediate_size"]
+    yield name + "embeddings.position_ids", "int64", (1, 512)
+    yield name + "embeddings.word_embeddings.weight", "float32", (WORDS, h)
+    yield name + "embeddings.position_embeddings.weight", "float32", (512, h)
+    yield from norm(name + "embeddings.LayerNorm", h)
+    for i in range(med["num_hidden_layers"]):
+        n = f"{name}encoder.layer.{i}."
+        for part in ("query", "key", "value"):
+            yield from linear(f"{n}attention.self.{part}", h, h)
+        yield from linear(n + "attention.output.dense", h, h)
+        yield from norm(n + "attention.output.LayerNorm", h)
+        yield from cross_entries(n, h, memory, ffn)
+
+
+def cross_entries(n, h, memory, ffn):
+    yield from linear(n + "crossattention.self.query", h, h)
+    yield from linear(n + "crossattention.self.key", h, memory)
+    yield from linear(n + "crossattention.self.value", h, memory)
+    yield from linear(n + "crossattention.output.dense", h, h)
+    yield from norm(n + "crossattention.output.LayerNorm", h)
+    yield from linear(n + "intermediate.dense", ffn, h)
+    yield from linear(n + "output.dense", h, ffn)
+    yield from norm(n + "output.LayerNorm", h)
+
+
+def tag2text_entries(cfg):
+    h, med, vision = cfg["q2l"]["hidden_size"], cfg["med"], cfg["swin"]["vision_width"]
+    yield from swin_entries(cfg["swin"])
+    yield from bert_entries("tag_encoder.", med, vision)
+    yield from bert_entries("text_decoder.bert.", med, med["hidden_size"])
+    n = "text_decoder.cls.predictions."
+    yield n + "bias", "float32", (WORDS,)
+    yield from linear(n + "transform.dense", med["hidden_size"], med["hidden_size"])
+    yield from norm(n + "transform.LayerNorm", med["hidden_size"])
+    yield n + "decoder.weight", "float32", (WORDS, med["hidden_size"])
+    yield n + "decoder.bias", "float32", (WORDS,)
+    for i in range(cfg["q2l"]["num_hidden_layers"]):
+        yield from cross_entries(f"tagging_head.encoder.layer.{i}.", h, vision, cfg["q2l"]["intermediate_size"])
+    yield "label_embed.weight", "float32", (cfg["classes"], h)
+    yield "fc.W", "float32", (1, cfg["classes"], h)
+    yield "fc.b", "float32", (1, cfg["classes"])
+
+
 def entries(cfg):
-    """What tagging needs, in the official order of the state dict."""
+    """What tagging and captions need, in the official order of the state dict."""
+    if cfg["model"] == "tag2text":
+        yield from tag2text_entries(cfg)
+        return
     plus, h, ffn = cfg["model"] == "ram_plus", cfg["q2l"]["hidden_size"], cfg["q2l"]["intermediate_size"]
     yield "label_embed", "float32", (cfg["classes"] * (51 if plus else 1), 512)
     if plus:
@@ -75,14 +127,7 @@ def entries(cfg):
     yield from swin_entries(cfg["swin"])
     for i in range(cfg["q2l"]["num_hidden_layers"]):
         n = f"tagging_head.encoder.layer.{i}."
-        yield from linear(n + "crossattention.self.query", h, h)
-        yield from linear(n + "crossattention.self.key", h, 512)
-        yield from linear(n + "crossattention.self.value", h, 512)
-        yield from linear(n + "crossattention.output.dense", h, h)
-        yield from norm(n + "crossattention.output.LayerNorm", h)
-        yield from linear(n + "intermediate.dense", ffn, h)
-        yield from linear(n + "output.dense", h, ffn)
-        yield from norm(n + "output.LayerNorm", h)
+        yield from cross_entries(n, h, 512, ffn)
     yield from linear("wordvec_proj", h, 512)
     yield from linear("fc", 1, h)
     yield from linear("image_proj", 512, cfg["swin"]["vision_width"])

@@ -42,8 +42,8 @@ def scores(folder, picture, *more):
     return np.frombuffer(base64.b64decode(record["scores"]), "<f4")
 
 
-def dump(folder, picture, out):
-    common.run("inspect", "-m", folder / "model.gguf", "--dump", out, picture, "--official-pixels")
+def dump(folder, picture, out, *more):
+    common.run("inspect", "-m", folder / "model.gguf", "--dump", out, picture, "--official-pixels", *more)
     return lambda stage: np.load(out / f"{stage}.npy")
 
 

@@ -62,5 +62,6 @@ const at_backend at_backend_cpu = {
     .depthwise = at_cpu_depthwise,
     .reweight = at_cpu_reweight,
     .mean = at_cpu_mean,
+    .row_dots = at_cpu_row_dots,
     .add = at_cpu_add,
 };

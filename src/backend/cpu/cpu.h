@@ -35,6 +35,7 @@ void at_cpu_im2col(at_device *d, const at_im2col_args *a);
 void at_cpu_depthwise(at_device *d, const at_depthwise_args *a);
 void at_cpu_reweight(at_device *d, const at_reweight_args *a);
 void at_cpu_mean(at_device *d, const at_mean_args *a);
+void at_cpu_row_dots(at_device *d, const at_row_dots_args *a);
 void at_cpu_add(at_device *d, size_t n, const float *a, const float *b, float *y);
 
 /* Scratch a worker needs for any op within the limits of backend.h. */

@@ -161,6 +161,24 @@ void at_cpu_mean(at_device *d, const at_mean_args *a)
     at_pool_run(d->pool, a->batch * chunks(a->n, COLUMNS), mean_chunk, &(work){.d = d, .args = a});
 }
 
+static void row_dots_chunk(void *ctx, size_t chunk, int worker)
+{
+    (void)worker;
+    const work *w = ctx;
+    const at_row_dots_args *a = w->args;
+    const size_t end = at_min_size(a->rows, (chunk + 1) * ROWS);
+    for (size_t r = chunk * ROWS; r < end; r++) {
+        const size_t row = a->index ? (size_t)a->index[r] : r;
+        w->d->kernels->dots_f32(1, a->n, a->w + row * a->n, a->x + r * a->ldx, a->y + r);
+        a->y[r] += a->bias[row];
+    }
+}
+
+void at_cpu_row_dots(at_device *d, const at_row_dots_args *a)
+{
+    at_pool_run(d->pool, chunks(a->rows, ROWS), row_dots_chunk, &(work){.d = d, .args = a});
+}
+
 typedef struct sum {
     const at_kernels *kernels;
     size_t n;

@@ -223,7 +223,7 @@ static void an_observer_may_stop_and_the_session_lives(void **state)
     static const char *const stages[] = {"pixels", "image_embeds", "logits", "probs"};
     for (size_t i = 0; i < AT_COUNT(stages); i++) {
         at_error err = {0};
-        const at_status status = at_session_inspect(f.session, f.images[0], stop_at,
+        const at_status status = at_session_inspect(f.session, f.images[0], NULL, stop_at,
                                                     (void *)(uintptr_t)stages[i], &t, &err);
         assert_int_equal(status, AT_E_CANCELLED);
         assert_null(t);
