@@ -19,8 +19,8 @@ typedef struct cli_options {
     const char *model, *models_dir, *format, *lang, *threshold, *thresholds, *only, *exclude_tags,
         *output, *color, *progress, *device, *precision, *config, *log_file, *log_format, *ext,
         *sort, *rename, *txt_name, *tag_namespace, *crop, *compare;
-    const char *official, *model_config, *tags, *tags_zh, *vocab, *guide, *type, *arch,
-        *name, *dump, *files_from;
+    const char *official, *model_config, *tags, *tags_zh, *vocab, *guide, *type, *arch, *name,
+        *dump, *files_from;
     long top, threads, batch, max_pixels, max_bytes, max_depth, repeat, warmup, verbose;
     cli_list include, exclude;
     bool no_verify, check, tensors, resume, force, txt_append, underscore, follow, all_scores,
