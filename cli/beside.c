@@ -242,7 +242,7 @@ int tag_beside_open(const tag_place *p, tag_sink **sink)
     for (size_t i = 0; i < cli_table_rows; i++) {
         if (strcmp(cli_table[i].name, "lang") == 0) with.origin[i] = "locale";
     }
-    cli_options_hash(&with, "tag", b->hash);
+    cli_options_hash(&with, p->command, b->hash);
     json_t *seen = json_object();
     for (size_t i = 0; i < n; i++) {
         b->outs[i] = out_path(p, i);

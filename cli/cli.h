@@ -31,6 +31,7 @@ void cli_help_words(char *out, size_t size);
 void cli_command_help(FILE *to, const cli_command *c);
 
 int cmd_tag(const cli_options *o, char **inputs, size_t n);
+int cmd_caption(const cli_options *o, char **inputs, size_t n);
 int cmd_convert(const cli_options *o, char **inputs, size_t n);
 int cmd_info(const cli_options *o, char **inputs, size_t n);
 int cmd_inspect(const cli_options *o, char **inputs, size_t n);

@@ -14,9 +14,11 @@ static int list_only(const tag_place *p)
     return 0;
 }
 
-static int run_all(const cli_options *o, at_model *model, const cli_files *files, tag_setup *setup)
+int tag_run_all(const char *command, const char *done, const cli_options *o, at_model *model,
+                const cli_files *files, tag_setup *setup, const at_caption_options *caption)
 {
-    const tag_place place = {.o = o, .model = model, .files = files, .writer = &setup->writer};
+    const tag_place place = {
+        .command = command, .o = o, .model = model, .files = files, .writer = &setup->writer};
     if (o->dry_run) return list_only(&place);
     tag_sink *sink = NULL;
     cli_progress progress;
@@ -28,14 +30,15 @@ static int run_all(const cli_options *o, at_model *model, const cli_files *files
                              .files = files,
                              .setup = setup,
                              .sink = sink,
-                             .progress = &progress};
-        cli_progress_begin(&progress, o, "tag", "tagged", files->n);
+                             .progress = &progress,
+                             .caption = caption};
+        cli_progress_begin(&progress, o, command, done, files->n);
         code = tag_run(&job);
         if (code == 0) code = cli_stopped();
         code = sink->finish(sink, code);
         if (code == 0 && progress.failed) code = 1;
         cli_progress_end(&progress, code != 141); // a closed pipe is left without a word
-        if (code > 1 && code != 141 && sink->resumable) cli_print_resume(o, "tag");
+        if (code > 1 && code != 141 && sink->resumable) cli_print_resume(o, command);
     }
     if (sink) sink->free(sink);
     return code;
@@ -49,7 +52,7 @@ int cmd_tag(const cli_options *o, char **inputs, size_t n)
     int code = cli_files_find(&files, o, inputs, n);
     if (code == 0) code = cli_open_model(o, &model);
     if (code == 0) code = tag_setup_open(&setup, o, model);
-    if (code == 0) code = run_all(o, model, &files, &setup);
+    if (code == 0) code = tag_run_all("tag", "tagged", o, model, &files, &setup, NULL);
     tag_setup_free(&setup);
     at_model_close(model);
     cli_files_free(&files);

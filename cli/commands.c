@@ -10,6 +10,12 @@ const cli_command cli_commands[] = {
      "  anytag tag -m ram.gguf -t auto+0.05 -f jsonl photos/ > tags.jsonl\n"
      "  curl ... | anytag tag -\n",
      cmd_tag},
+    {"caption", "caption [OPTIONS] FILE|DIR|GLOB|-...", "sentences about pictures, guided by tags",
+     "  anytag caption photo.jpg\n"
+     "  anytag caption -m tag2text.gguf --guide \"cloud,sky\" photo.jpg\n"
+     "  anytag caption -m tag2text.gguf --require dog --forbid cat -f json photos/\n"
+     "  anytag caption -m tag2text.gguf --sample --num 3 --seed 7 photo.jpg\n",
+     cmd_caption},
     {"convert", "convert [OPTIONS] IN OUT",
      "an official checkpoint (.pth), safetensors, or a model, to a model file",
      "  anytag convert ram_swin_large_14m.pth ram.gguf --official recognize-anything --type f16\n",

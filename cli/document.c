@@ -174,7 +174,7 @@ int tag_document_open(const tag_place *p, tag_sink **sink)
     for (size_t i = 0; i < cli_table_rows; i++) {
         if (strcmp(cli_table[i].name, "lang") == 0) same.origin[i] = NULL;
     }
-    cli_options_hash(&same, "tag", d->hash);
+    cli_options_hash(&same, p->command, d->hash);
     if (jsonl) d->options.options_hash = d->hash;
     int code = o->resume && !o->force ? go_on(d) : 0;
     if (code == 0) code = cli_output_open(&d->out, o->output);

@@ -12,7 +12,7 @@ static const struct task {
     const char *name, *architectures[6];
 } tasks[] = {
     {"tag", {"ram_plus", "ram", "tag2text", "ram_lite"}},
-    {"caption", {"tag2text"}},
+    {"caption", {"tag2text", "ram_lite"}},
 };
 
 enum { DIRS_MAX = 32 };

@@ -19,10 +19,12 @@ typedef struct cli_options {
     const char *model, *models_dir, *format, *lang, *threshold, *thresholds, *only, *exclude_tags,
         *output, *color, *progress, *device, *precision, *config, *log_file, *log_format, *ext,
         *sort, *rename, *txt_name, *tag_namespace, *crop, *compare;
-    const char *official, *model_config, *tags, *tags_zh, *vocab, *guide, *type, *arch, *name,
-        *dump, *files_from;
+    const char *official, *model_config, *tags, *tags_zh, *vocab, *guide, *guide_from, *require,
+        *forbid, *repetition_penalty, *top_p, *temperature, *type, *arch, *name, *dump, *files_from;
+    long beams, min_length, max_length, num, seed, top_k;
     long top, threads, batch, max_pixels, max_bytes, max_depth, repeat, warmup, verbose;
     cli_list include, exclude;
+    bool sample, from_tags;
     bool no_verify, check, tensors, resume, force, txt_append, underscore, follow, all_scores,
         official_pixels, no_rotate, quiet, no_recursive, hidden, scores, null_ends, from0, bom,
         excel, dry_run, stats, tag_list, json, help, system, no_sha256, no_config, project_config;

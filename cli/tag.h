@@ -42,6 +42,7 @@ struct tag_sink {
 };
 
 typedef struct tag_place { // what a sink must know of the run
+    const char *command;
     const cli_options *o;
     const at_model *model;
     const cli_files *files;
@@ -64,7 +65,12 @@ typedef struct tag_job {
     const tag_setup *setup;
     tag_sink *sink;
     cli_progress *progress;
+    const at_caption_options *caption; // NULL: tags only
 } tag_job;
+
+/* Runs a command over all pictures and says what came of it; the exit code. cmd_tag.c */
+int tag_run_all(const char *command, const char *done, const cli_options *o, at_model *model,
+                const cli_files *files, tag_setup *setup, const at_caption_options *caption);
 
 /* Tags all pictures; 0, or the exit code that stopped it. */
 int tag_run(const tag_job *job);

@@ -14,7 +14,8 @@ typedef struct item {
     enum { EMPTY, CLAIMED, READY } state;
     at_image *image;
     at_pixels *pixels;
-    at_tags *tags; // of a small model
+    at_tags *tags;         // of a small model
+    at_captions *captions; // likewise
     at_error error;
     bool skipped; // done by an earlier run
     double decode_ms, tag_ms;
@@ -30,6 +31,16 @@ typedef struct run {
     int n_threads;                 // that have begun
     item ring[RING];
 } run;
+
+/* Tags, or captions with their tags, of n pictures. */
+static void work(const tag_job *j, at_session *s, const at_pixels *const *pixels, size_t n,
+                 at_tags **tags, at_captions **captions, at_error *errors)
+{
+    if (j->caption)
+        (void)at_session_caption_pixels(s, pixels, n, j->caption, captions, errors);
+    else
+        (void)at_session_tag_pixels(s, pixels, n, &j->setup->tags, tags, errors);
+}
 
 /* --- pictures ------------------------------------------------------------------------------------------- */
 
@@ -89,7 +100,7 @@ static void decode(run *r, size_t i, at_session *own)
     it->decode_ms = (cli_seconds() - start) * 1e3;
     if (!own || !it->pixels) return;
     const at_pixels *one = it->pixels;
-    (void)at_session_tag_pixels(own, &one, 1, &j->setup->tags, &it->tags, &it->error);
+    work(j, own, &one, 1, &it->tags, &it->captions, &it->error);
     it->tag_ms = (cli_seconds() - start) * 1e3 - it->decode_ms;
 }
 
@@ -132,6 +143,7 @@ static void release(run *r, size_t first, size_t n)
         at_image_free(it->image);
         at_pixels_free(it->pixels);
         at_tags_free(it->tags);
+        at_captions_free(it->captions);
         *it = (item){0};
     }
     r->next_tag = first + n;
@@ -151,7 +163,8 @@ static bool wrong_ending(const char *path, const at_image *image, char *text, si
 }
 
 /* One result to the sink; `got` NULL: its error. 0 or an exit code that stops the run. */
-static int deliver(run *r, size_t i, const item *it, const at_tags *got, double total_ms)
+static int deliver(run *r, size_t i, const item *it, const at_tags *got,
+                   const at_captions *captions, double total_ms)
 {
     const tag_job *j = r->job;
     const char *path = j->files->paths[i], *slash = strrchr(path, '/');
@@ -167,6 +180,7 @@ static int deliver(run *r, size_t i, const item *it, const at_tags *got, double 
                            .model = j->model,
                            .image = got ? it->image : NULL,
                            .tags = got,
+                           .captions = captions,
                            .error = got ? NULL : &it->error,
                            .decode_ms = it->decode_ms,
                            .total_ms = total_ms,
@@ -206,20 +220,26 @@ static int tag_all(run *r, at_session *s)
             pixels[n++] = r->ring[end % RING].pixels;
         }
         at_tags *tags[RING] = {0};
+        at_captions *captions[RING] = {0};
         at_error errors[RING] = {0};
         const double start = cli_seconds();
-        if (n) (void)at_session_tag_pixels(s, pixels, n, &j->setup->tags, tags, errors);
+        if (n) work(j, s, pixels, n, tags, captions, errors);
         const double ms = n ? (cli_seconds() - start) * 1e3 / (double)n : 0;
         for (size_t k = 0; k < n; k++) {
-            if (!tags[k]) r->ring[which[k] % RING].error = errors[k];
+            if (!tags[k] && !captions[k]) r->ring[which[k] % RING].error = errors[k];
         }
         int code = 0;
         for (size_t f = i, k = 0; f < end; f++) {
             const item *it = &r->ring[f % RING];
-            at_tags *const one = k < n && which[k] == f ? tags[k++] : NULL;
-            if (code == 0)
-                code = deliver(r, f, it, s ? one : it->tags, it->decode_ms + it->tag_ms + ms);
+            const bool mine = k < n && which[k] == f;
+            at_tags *const one = mine ? tags[k] : NULL;
+            at_captions *const text = mine ? captions[k] : NULL;
+            k += mine;
+            const at_captions *c = s ? text : it->captions;
+            const at_tags *t = c ? at_captions_tags(c) : s ? one : it->tags;
+            if (code == 0) code = deliver(r, f, it, t, c, it->decode_ms + it->tag_ms + ms);
             at_tags_free(one);
+            at_captions_free(text);
         }
         release(r, i, end - i);
         if (code) return code;

@@ -53,6 +53,10 @@ AT_API int at_model_caption_beams(const at_model *model);
 AT_API int at_model_caption_min_length(const at_model *model);
 AT_API int at_model_caption_max_length(const at_model *model);
 
+/* Whether these options can be used with this model: what at_session_caption() would say first. */
+AT_API at_status at_caption_options_check(const at_model *model, const at_caption_options *options,
+                                          at_error *err);
+
 /* Captions of one image.   session, image, options borrow   captions returns, at_captions_free()
  *
  * Beam search as transformers 4.25.1 does it; the words do not depend on the batch nor on threads.
@@ -79,9 +83,10 @@ AT_API const int32_t *at_captions_ids(const at_captions *captions, size_t i, siz
 AT_API size_t at_captions_guides(const at_captions *captions);
 AT_API const char *at_captions_guide(const at_captions *captions, size_t i);
 AT_API int at_captions_guide_used(const at_captions *captions, size_t i);
-/* 1 if caption `i` has required word `k` (in the order given) or lacks forbidden word `k`. */
-AT_API int at_captions_required(const at_captions *captions, size_t i, size_t k);
-AT_API int at_captions_forbidden(const at_captions *captions, size_t i, size_t k);
+/* The words required, then those forbidden; whether caption `i` has it, or is free of it. */
+AT_API size_t at_captions_wishes(const at_captions *captions);
+AT_API const char *at_captions_wish(const at_captions *captions, size_t k, int *forbidden);
+AT_API int at_captions_wish_met(const at_captions *captions, size_t i, size_t k);
 /* What was recognised; lives as long as the captions. */
 AT_API const at_tags *at_captions_tags(const at_captions *captions);
 AT_API void at_captions_free(at_captions *captions); /* NULL is fine */

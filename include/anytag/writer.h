@@ -14,7 +14,7 @@
 #ifndef ANYTAG_WRITER_H
 #define ANYTAG_WRITER_H
 
-#include "anytag/tag.h"
+#include "anytag/caption.h"
 
 AT_C_BEGIN
 
@@ -41,6 +41,8 @@ typedef struct at_writer_options {
     const char *options_hash;  /* json, jsonl: goes into each record; keeps; NULL: none */
     int underscore;            /* txt: fire_hydrant */
     const char *tag_namespace; /* hydrus: "auto" gives auto:dog; keeps; NULL: none */
+    const char *guide;         /* official: what the user specified; keeps; NULL: nothing */
+    int captions;              /* 1: the records have captions; csv has a row for each */
 } at_writer_options;
 
 /* One picture's result. `error` non-NULL makes an error record. All borrowed. */
@@ -56,6 +58,7 @@ typedef struct at_record {
     double total_ms;
     const char *const *warnings;
     size_t n_warnings;
+    const at_captions *captions; /* NULL: none */
 } at_record;
 
 /* `format` borrows; AT_E_INVALID_PARAMETER lists the known ones.   writer returns, at_writer_close() */

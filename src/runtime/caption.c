@@ -29,10 +29,9 @@ static at_status out_of_range(at_error *err, const char *name, double v, double 
     return at_fail(err, AT_E_INVALID_PARAMETER, "%s: %g is outside %g..%g", name, v, low, high);
 }
 
-static at_status make_plan(const at_session *s, const at_caption_options *given, at_caption_plan *p,
+static at_status make_plan(const at_model *m, const at_caption_options *given, at_caption_plan *p,
                            at_error *err)
 {
-    const at_model *m = s->model;
     const at_config *c = &m->net->config;
     at_caption_options *o = &p->o;
     at_status status = AT_OPTIONS(at_caption_options, o, given, err);
@@ -79,6 +78,16 @@ static at_status make_plan(const at_session *s, const at_caption_options *given,
     if (!o->beams) p->beams = at_min_size(p->beams * (o->n_require + 1), 16);
     return at_wishes_open(&p->wishes, m->words, o->require, o->n_require, o->forbid, o->n_forbid,
                           m->al, err);
+}
+
+at_status at_caption_options_check(const at_model *m, const at_caption_options *options,
+                                   at_error *err)
+{
+    if (!m) return at_fail(err, AT_E_INVALID_PARAMETER, "at_caption_options_check: no model");
+    at_caption_plan p = {0};
+    const at_status status = make_plan(m, options, &p, err);
+    at_wishes_close(p.wishes);
+    return status;
 }
 
 /* --- the room ---------------------------------------------------------------------------------------- */
@@ -161,15 +170,29 @@ static at_status open_room(at_session *s, const at_caption_plan *p, at_error *er
 
 /* --- a batch ----------------------------------------------------------------------------------------- */
 
+static at_status keep_wishes(at_captions *c, const at_caption_options *o, at_error *err)
+{
+    for (size_t k = 0; k < o->n_require + o->n_forbid; k++) {
+        const char *word = k < o->n_require ? o->require[k] : o->forbid[k - o->n_require];
+        const size_t size = strlen(word) + 1;
+        if (!(c->wishes[k] = at_alloc(c->al, size)))
+            return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for captions");
+        memcpy(c->wishes[k], word, size);
+        c->n_wishes = k + 1;
+    }
+    c->n_required = o->n_require;
+    return AT_OK;
+}
+
 /* Whether the wishes came true is read off the text itself. */
-static void check_wishes(at_captions *c, const at_caption_options *o)
+static void check_wishes(at_captions *c)
 {
     for (size_t i = 0; i < c->count; i++) {
         at_caption *t = &c->list[i];
-        for (size_t k = 0; k < o->n_require; k++)
-            t->required |= (uint32_t)at_text_has_word(t->text, o->require[k]) << k;
-        for (size_t k = 0; k < o->n_forbid; k++)
-            t->forbidden |= (uint32_t)!at_text_has_word(t->text, o->forbid[k]) << k;
+        for (size_t k = 0; k < c->n_wishes; k++) {
+            const bool there = at_text_has_word(t->text, c->wishes[k]);
+            t->met |= (uint32_t)(k < c->n_required ? there : !there) << k;
+        }
     }
     for (size_t i = 0; c->count && i < c->n_guides; i++)
         c->guide_used[i] = at_text_has_word(c->list[0].text, c->guides[i]);
@@ -187,6 +210,7 @@ static at_status one_batch(at_session *s, const at_caption_plan *p, const at_pix
             break;
         }
         status = at_tags_choose(s, s->logits + i * s->labels.count, &p->tags, &c->tags, err);
+        if (status == AT_OK) status = keep_wishes(c, &p->o, err);
         if (status == AT_OK) status = at_caption_guide(s, p, i, c, err);
         if (status != AT_OK) break;
         c->guide_used = at_calloc(al, c->n_guides + 1, sizeof *c->guide_used);
@@ -195,7 +219,7 @@ static at_status one_batch(at_session *s, const at_caption_plan *p, const at_pix
     if (status == AT_OK) status = at_caption_decode(s, p, count, captions, err);
     for (size_t i = 0; i < count; i++) {
         if (status == AT_OK) {
-            check_wishes(captions[i], &p->o);
+            check_wishes(captions[i]);
         } else {
             at_captions_free(captions[i]);
             captions[i] = NULL;
@@ -214,7 +238,7 @@ at_status at_session_caption_pixels(at_session *s, const at_pixels *const *pixel
     at_caption_plan p = {0};
     for (size_t i = 0; i < count; i++)
         captions[i] = NULL;
-    at_status status = make_plan(s, options, &p, errs);
+    at_status status = make_plan(s->model, options, &p, errs);
     if (status == AT_OK) status = open_room(s, &p, errs);
     for (size_t i = 0; i < count && status == AT_OK; i++) {
         if (!pixels[i] || (size_t)pixels[i]->size != s->model->net->config.image_size)
@@ -286,13 +310,18 @@ int at_captions_guide_used(const at_captions *c, size_t i)
 {
     return c->guide_used[i];
 }
-int at_captions_required(const at_captions *c, size_t i, size_t k)
+size_t at_captions_wishes(const at_captions *c)
 {
-    return (int)(c->list[i].required >> k & 1);
+    return c->n_wishes;
 }
-int at_captions_forbidden(const at_captions *c, size_t i, size_t k)
+const char *at_captions_wish(const at_captions *c, size_t k, int *forbidden)
 {
-    return (int)(c->list[i].forbidden >> k & 1);
+    *forbidden = k >= c->n_required;
+    return c->wishes[k];
+}
+int at_captions_wish_met(const at_captions *c, size_t i, size_t k)
+{
+    return (int)(c->list[i].met >> k & 1);
 }
 const at_tags *at_captions_tags(const at_captions *c)
 {
@@ -308,6 +337,8 @@ void at_captions_free(at_captions *c)
     }
     for (size_t i = 0; i < c->n_guides; i++)
         at_free(c->al, c->guides[i]);
+    for (size_t k = 0; k < c->n_wishes; k++)
+        at_free(c->al, c->wishes[k]);
     at_free(c->al, c->list);
     at_free(c->al, c->guides);
     at_free(c->al, c->guide_used);

@@ -12,16 +12,17 @@ typedef struct at_caption {
     size_t n;
     float log_prob;
     double score;
-    uint32_t required, forbidden; // bit k: word k is there, is not there
+    uint32_t met; // bit k: wish k came true
 } at_caption;
 
 struct at_captions {
     const at_allocator *al;
     at_tags *tags;
-    size_t count, n_guides;
-    at_caption *list; // [count]
-    char **guides;    // [n_guides]
-    bool *guide_used; // [n_guides]
+    size_t count, n_guides, n_wishes, n_required;
+    at_caption *list;            // [count]
+    char **guides;               // [n_guides]
+    bool *guide_used;            // [n_guides]
+    char *wishes[2 * AT_WISHES]; // [n_wishes]
 };
 
 /* Options with every default filled in. */

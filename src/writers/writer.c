@@ -1,32 +1,12 @@
 /* writer.c - results as text, json, jsonl, csv, csv-wide, txt, hydrus, official, html. One row of `formats` each. Machine
  * formats have a fixed field order and six significant digits with a point in every locale. */
-#include "anytag/writer.h"
-
-#include "base/buf.h"
+#include "writers/writers.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <utf8proc.h>
-
-typedef struct at_format {
-    const char *name, *about;
-    void (*begin)(at_writer *w);
-    void (*add)(at_writer *w, const at_record *r);
-    void (*end)(at_writer *w);
-} at_format;
-
-struct at_writer {
-    at_writer_options o;
-    const at_format *format;
-    at_write_fn write;
-    void *user;
-    at_buf out;
-    at_buf shown; // size_t: which of the record's tags, names once each
-    size_t ok, failed;
-    char started[32];
-};
 
 static bool chinese(const at_writer *w)
 {
@@ -75,7 +55,7 @@ static void choose(at_writer *w, const at_tags *t)
 }
 
 /* Six significant digits; a comma of the host's locale becomes a point. */
-static void number(at_buf *b, double v)
+void at_put_number(at_buf *b, double v)
 {
     char text[32];
     (void)snprintf(text, sizeof text, "%.6g", v);
@@ -127,7 +107,7 @@ static void put_json(at_buf *b, utf8proc_int32_t c, const char *bytes, size_t n)
     else
         at_buf_add(b, bytes, n);
 }
-static void quoted(at_buf *b, const char *s)
+void at_put_quoted(at_buf *b, const char *s)
 {
     at_buf_char(b, '"');
     each_character(b, s, put_json);
@@ -153,10 +133,10 @@ static void base64(at_buf *b, const void *data, size_t n)
 static void json_source(at_buf *b, const at_record *r)
 {
     at_buf_str(b, "{\"schema\":\"anytag.result/1\",\"source\":{\"name\":");
-    quoted(b, r->name ? r->name : "");
+    at_put_quoted(b, r->name ? r->name : "");
     if (r->path) {
         at_buf_str(b, ",\"path\":");
-        quoted(b, r->path);
+        at_put_quoted(b, r->path);
         if (!is_utf8(r->path)) {
             at_buf_str(b, ",\"path_base64\":\"");
             base64(b, r->path, strlen(r->path));
@@ -179,28 +159,30 @@ static void json_record(at_writer *w, const at_record *r)
     json_source(b, r);
     if (r->error) {
         at_buf_fmt(b, ",\"error\":{\"code\":\"%s\",\"detail\":", at_status_code(r->error->status));
-        quoted(b, r->error->text);
+        at_put_quoted(b, r->error->text);
         at_buf_str(b, "}}");
         return;
     }
-    at_buf_str(b, ",\"model\":[{\"task\":\"tag\",\"name\":");
-    quoted(b, at_model_name(r->model));
+    at_buf_str(b, ",\"model\":[{\"task\":\"");
+    at_buf_str(b, r->captions ? "caption" : "tag");
+    at_buf_str(b, "\",\"name\":");
+    at_put_quoted(b, at_model_name(r->model));
     at_buf_fmt(b, ",\"sha256\":\"%s\",\"precision\":\"%s\",\"vocabulary\":\"%s\"}],\"tags\":[",
                at_model_sha256(r->model), at_model_precision(r->model),
                at_model_vocabulary(r->model));
     for (size_t k = 0; k < shown_count(w); k++) {
         const size_t i = shown(w, k);
         at_buf_fmt(b, "%s{\"id\":%zu,\"name\":", k ? "," : "", at_tags_id(r->tags, i));
-        quoted(b, tag_name(w, r->tags, i, "en"));
+        at_put_quoted(b, tag_name(w, r->tags, i, "en"));
         if (tag_name(w, r->tags, i, "zh")[0]) {
             at_buf_str(b, ",\"name_zh\":");
-            quoted(b, tag_name(w, r->tags, i, "zh"));
+            at_put_quoted(b, tag_name(w, r->tags, i, "zh"));
         }
         at_buf_str(b, ",\"score\":");
-        number(b, (double)at_tags_score(r->tags, i));
+        at_put_number(b, (double)at_tags_score(r->tags, i));
         if (at_tags_threshold(r->tags, i) >= 0) {
             at_buf_str(b, ",\"threshold\":");
-            number(b, (double)at_tags_threshold(r->tags, i));
+            at_put_number(b, (double)at_tags_threshold(r->tags, i));
         }
         at_buf_str(b, ",\"origin\":\"vocabulary\"}");
     }
@@ -210,14 +192,15 @@ static void json_record(at_writer *w, const at_record *r)
         base64(b, at_tags_scores(r->tags), at_tags_scores_count(r->tags) * sizeof(float));
         at_buf_char(b, '"');
     }
+    if (r->captions) at_captions_json(w, r);
     at_buf_str(b, ",\"timing_ms\":{\"decode\":");
-    number(b, r->decode_ms);
+    at_put_number(b, r->decode_ms);
     at_buf_str(b, ",\"total\":");
-    number(b, r->total_ms);
+    at_put_number(b, r->total_ms);
     at_buf_str(b, "}");
     for (size_t i = 0; i < r->n_warnings; i++) {
         at_buf_str(b, i ? "," : ",\"warnings\":[");
-        quoted(b, r->warnings[i]);
+        at_put_quoted(b, r->warnings[i]);
     }
     if (r->n_warnings) at_buf_char(b, ']');
     if (w->o.options_hash) at_buf_fmt(b, ",\"options_hash\":\"%.64s\"", w->o.options_hash);
@@ -249,7 +232,7 @@ static void json_end(at_writer *w)
 
 /* --- text ---------------------------------------------------------------------------------------------- */
 
-static void path_text(at_buf *b, const char *path, bool raw)
+void at_put_path_text(at_buf *b, const char *path, bool raw)
 {
     for (const char *c = path; *c; c++) {
         if (raw || ((unsigned char)*c >= 32 && *c != '\\' && *c != 127))
@@ -295,7 +278,7 @@ static void text_screen(at_writer *w, const at_record *r)
         widest = at_max_size(widest, columns(name));
     }
     at_buf_str(b, w->o.color ? "\033[1m" : "");
-    path_text(b, r->path ? r->path : r->name, false);
+    at_put_path_text(b, r->path ? r->path : r->name, false);
     at_buf_fmt(b, "%s  %dx%d\n", w->o.color ? "\033[0m" : "", at_image_width(r->image),
                at_image_height(r->image));
     const int room = w->o.terminal_width - (int)widest - 12, bar = room > 20 ? 20 : room;
@@ -319,13 +302,17 @@ static void text_screen(at_writer *w, const at_record *r)
 static void text_add(at_writer *w, const at_record *r)
 {
     if (r->error) return; // people read it on stderr
+    if (r->captions) {
+        at_captions_lines(w, r);
+        return;
+    }
     if (w->o.terminal_width > 0) {
         text_screen(w, r);
         return;
     }
     at_buf *b = &w->out;
     char name[256];
-    path_text(b, r->path ? r->path : r->name, w->o.null_ends);
+    at_put_path_text(b, r->path ? r->path : r->name, w->o.null_ends);
     at_buf_char(b, '\t');
     for (size_t k = 0; k < shown_count(w); k++) {
         const size_t i = shown(w, k);
@@ -353,6 +340,10 @@ static void official_line(at_writer *w, const at_record *r, const char *lang)
 static void official_add(at_writer *w, const at_record *r)
 {
     if (r->error) return;
+    if (r->captions) {
+        at_captions_official(w, r);
+        return;
+    }
     if (!chinese(w)) official_line(w, r, "en");
     if (chinese(w) || both(w)) official_line(w, r, "zh");
 }
@@ -362,6 +353,10 @@ static void official_add(at_writer *w, const at_record *r)
 static void txt_add(at_writer *w, const at_record *r)
 {
     if (r->error) return;
+    if (r->captions) { // a caption is what trainers of image generators read beside a picture
+        at_buf_fmt(&w->out, "%s\n", at_captions_text(r->captions, 0));
+        return;
+    }
     char name[256];
     for (size_t k = 0; k < shown_count(w); k++) {
         names(w, r->tags, shown(w, k), name, sizeof name);
@@ -385,7 +380,7 @@ static void hydrus_add(at_writer *w, const at_record *r)
 
 /* --- csv ----------------------------------------------------------------------------------------------- */
 
-static void cell(at_writer *w, const char *s)
+void at_put_cell(at_writer *w, const char *s)
 {
     at_buf *b = &w->out;
     const bool formula = w->o.excel && *s && strchr("=+-@", *s);
@@ -400,22 +395,30 @@ static void cell(at_writer *w, const char *s)
 }
 static void csv_begin(at_writer *w)
 {
+    if (w->o.captions) {
+        at_captions_csv_begin(w);
+        return;
+    }
     at_buf_fmt(&w->out, "%spath,tag_id,tag,tag_zh,score,threshold\r\n",
                w->o.bom ? "\xef\xbb\xbf" : "");
 }
 static void csv_add(at_writer *w, const at_record *r)
 {
+    if (w->o.captions) {
+        if (r->captions) at_captions_csv(w, r);
+        return;
+    }
     for (size_t k = 0; k < shown_count(w); k++) {
         const size_t i = shown(w, k);
-        cell(w, r->path ? r->path : r->name);
+        at_put_cell(w, r->path ? r->path : r->name);
         at_buf_fmt(&w->out, ",%zu,", at_tags_id(r->tags, i));
-        cell(w, tag_name(w, r->tags, i, "en"));
+        at_put_cell(w, tag_name(w, r->tags, i, "en"));
         at_buf_char(&w->out, ',');
-        cell(w, tag_name(w, r->tags, i, "zh"));
+        at_put_cell(w, tag_name(w, r->tags, i, "zh"));
         at_buf_char(&w->out, ',');
-        number(&w->out, (double)at_tags_score(r->tags, i));
+        at_put_number(&w->out, (double)at_tags_score(r->tags, i));
         at_buf_char(&w->out, ',');
-        number(&w->out, (double)at_tags_threshold(r->tags, i));
+        at_put_number(&w->out, (double)at_tags_threshold(r->tags, i));
         at_buf_str(&w->out, "\r\n");
     }
 }
@@ -426,16 +429,18 @@ static void wide_begin(at_writer *w)
 static void wide_add(at_writer *w, const at_record *r)
 {
     if (r->error) return;
-    cell(w, r->path ? r->path : r->name);
+    at_put_cell(w, r->path ? r->path : r->name);
     at_buf_char(&w->out, ',');
     for (size_t k = 0; k < shown_count(w); k++)
         at_buf_fmt(&w->out, "%s%s", k ? ";" : "", tag_name(w, r->tags, shown(w, k), "en"));
     at_buf_char(&w->out, ',');
     for (size_t k = 0; k < shown_count(w); k++) {
         if (k) at_buf_char(&w->out, ';');
-        number(&w->out, (double)at_tags_score(r->tags, shown(w, k)));
+        at_put_number(&w->out, (double)at_tags_score(r->tags, shown(w, k)));
     }
-    at_buf_str(&w->out, ",\r\n");
+    at_buf_char(&w->out, ',');
+    if (r->captions) at_put_cell(w, at_captions_text(r->captions, 0));
+    at_buf_str(&w->out, "\r\n");
 }
 
 /* --- html: a contact sheet that needs nothing beside it ---------------------------------------------------- */
@@ -447,7 +452,7 @@ static void put_html(at_buf *b, utf8proc_int32_t c, const char *bytes, size_t n)
     else
         at_buf_add(b, bytes, n);
 }
-static void escaped(at_buf *b, const char *s)
+void at_put_escaped(at_buf *b, const char *s)
 {
     each_character(b, s, put_html);
 }
@@ -462,7 +467,7 @@ static void html_begin(at_writer *w)
         "article{border:1px solid var(--line);border-radius:.8rem;overflow:hidden}img{width:100%;height:13rem;object-fit:contain;display:block;background:#8882}"
         "h2{font-size:.95rem;margin:.6rem .8rem .3rem;overflow-wrap:anywhere}ul{list-style:none;margin:0 .8rem .8rem;padding:0}"
         "li{display:grid;grid-template-columns:1fr auto;gap:0 .6rem;padding:.12rem 0}li i{grid-column:1/3;height:3px;border-radius:2px;background:var(--bar)}"
-        "li span{opacity:.65;margin-left:.4rem}.failed p{margin:.2rem .8rem .8rem;color:#dc2626}</style><header><h1>anytag</h1>"
+        "li span{opacity:.65;margin-left:.4rem}.caption{margin:.2rem .8rem;font-style:italic}.failed p{margin:.2rem .8rem .8rem;color:#dc2626}</style><header><h1>anytag</h1>"
         "<input type=\"search\" placeholder=\"filter by tag or name\" oninput=\"for(const a of document.querySelectorAll('article'))"
         "a.hidden=!a.textContent.toLowerCase().includes(this.value.toLowerCase())\"></header><main>\n");
 }
@@ -482,21 +487,22 @@ static void html_add(at_writer *w, const at_record *r)
     }
     at_buffer_free(jpeg);
     at_buf_str(b, "<h2>");
-    escaped(b, r->path ? r->path : r->name);
+    at_put_escaped(b, r->path ? r->path : r->name);
     at_buf_str(b, "</h2>");
     if (r->error) {
         at_buf_str(b, "<p>");
-        escaped(b, r->error->text);
+        at_put_escaped(b, r->error->text);
         at_buf_str(b, "</p></article>\n");
         return;
     }
+    if (r->captions) at_captions_html(w, r);
     at_buf_str(b, at_tags_count(r->tags) ? "<ul>" : "<ul><li>no tag is above its threshold</li>");
     for (size_t k = 0; k < shown_count(w); k++) {
         const size_t i = shown(w, k);
         at_buf_str(b, "<li><b>");
-        escaped(b, tag_name(w, r->tags, i, "en"));
+        at_put_escaped(b, tag_name(w, r->tags, i, "en"));
         at_buf_str(b, "<span lang=\"zh\">");
-        escaped(b, tag_name(w, r->tags, i, "zh"));
+        at_put_escaped(b, tag_name(w, r->tags, i, "zh"));
         at_buf_fmt(b, "</span></b>%.2f<i style=\"width:%d%%\"></i></li>",
                    (double)at_tags_score(r->tags, i), (int)(at_tags_score(r->tags, i) * 100));
     }
@@ -518,7 +524,8 @@ static const at_format formats[] = {
     {"csv-wide", "one row a picture", wide_begin, wide_add, NULL},
     {"txt", "TAG, TAG, ... on one line: a picture's .txt file", NULL, txt_add, NULL},
     {"hydrus", "one tag a line: a picture's sidecar for hydrus", NULL, hydrus_add, NULL},
-    {"official", "as inference_ram.py prints them", NULL, official_add, NULL},
+    {"official", "as inference_ram.py and inference_tag2text.py print them", NULL, official_add,
+     NULL},
     {"html", "a contact sheet in one file", html_begin, html_add, html_end},
 };
 
