@@ -84,7 +84,8 @@ static int caption_all(const cli_options *o, at_model *model, const cli_files *f
                             .tags = &setup->tags};
     int code = words("require", require_text, require, &c.n_require);
     if (code == 0) code = words("forbid", forbid_text, forbid, &c.n_forbid);
-    if (code == 0) code = decimal("repetition-penalty", o->repetition_penalty, &c.repetition_penalty);
+    if (code == 0)
+        code = decimal("repetition-penalty", o->repetition_penalty, &c.repetition_penalty);
     if (code == 0) code = decimal("top-p", o->top_p, &c.top_p);
     if (code == 0) code = decimal("temperature", o->temperature, &c.temperature);
     setup->writer.captions = 1;

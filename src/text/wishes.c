@@ -146,6 +146,9 @@ void at_wishes_mask(const at_wishes *w, const at_wish_state *s, const int32_t *i
                     int32_t eos, float *lp)
 {
     const size_t vocab = at_wordpiece_size(w->w);
+    // a token that decoding drops would hide where words end
+    for (size_t v = 0; v < vocab; v++)
+        if ((int32_t)v != eos && at_wordpiece_special(w->w, (int32_t)v)) lp[v] = -INFINITY;
     if (s->closed) {
         for (size_t v = 0; v < vocab; v++)
             if (w->goes_on[v]) lp[v] = -INFINITY;
