@@ -27,8 +27,10 @@ static at_status write_npy(void *user, const char *stage, const float *data, con
                        i + 1 < n_dims ? " " : "");
         n *= dims[i];
     }
+    const bool whole = strncmp(stage, "caption.", 8) == 0; // token ids
     const int text = snprintf(head, sizeof head,
-                              "{'descr': '<f4', 'fortran_order': False, 'shape': (%s), }", shape);
+                              "{'descr': '<%s4', 'fortran_order': False, 'shape': (%s), }",
+                              whole ? "i" : "f", shape);
     const int padded = (10 + text + 1 + 63) / 64 * 64 - 10;
     FILE *f = fopen(path, "wb");
     bool ok = f != NULL;
@@ -37,7 +39,11 @@ static at_status write_npy(void *user, const char *stage, const float *data, con
         (void)fputc(padded & 255, f);
         (void)fputc(padded >> 8, f);
         (void)fprintf(f, "%s%*s\n", head, padded - text - 1, "");
-        (void)fwrite(data, sizeof *data, n, f);
+        for (size_t i = 0; whole && i < n; i++) {
+            const int32_t id = (int32_t)data[i];
+            (void)fwrite(&id, sizeof id, 1, f);
+        }
+        if (!whole) (void)fwrite(data, sizeof *data, n, f);
         ok = !ferror(f);
         ok = fclose(f) == 0 && ok;
     }

@@ -5,16 +5,16 @@
 #define AT(field) offsetof(cli_options, field)
 enum { RESULT = true }; // the value changes what is computed or written
 
-#define TAGGING "tag caption bench" // run over many pictures
-#define IMAGES  "tag inspect bench" // read pictures
+#define TAGGING "tag caption bench"         // run over many pictures
+#define IMAGES  "tag caption inspect bench" // read pictures
 
 // clang-format off
 const cli_option cli_table[] = {
-    {"model", 'm', CLI_TEXT, AT(model), "tag info inspect bench", "NAME|FILE",
+    {"model", 'm', CLI_TEXT, AT(model), "tag caption info inspect bench", "NAME|FILE",
      "the model (see anytag help models; default: the best one installed, else the one in the box)", 0},
-    {"models-dir", 0, CLI_TEXT, AT(models_dir), "tag info inspect bench help", "DIR",
+    {"models-dir", 0, CLI_TEXT, AT(models_dir), "tag caption info inspect bench help", "DIR",
      "look there first for models", 0},
-    {"no-verify", 0, CLI_FLAG, AT(no_verify), "tag info inspect bench", NULL,
+    {"no-verify", 0, CLI_FLAG, AT(no_verify), "tag caption info inspect bench", NULL,
      "do not check the model by a SHA256SUMS beside it", 0},
     {"format", 'f', CLI_TEXT, AT(format), "tag caption", "F",
      "see anytag help formats (default text)", RESULT},
@@ -23,7 +23,7 @@ const cli_option cli_table[] = {
      "language of the names in text (default: the locale's)", RESULT},
     {"threshold", 't', CLI_TEXT, AT(threshold), "tag caption", "auto|F|auto+D",
      "auto: each tag's own; 0.7 for all; auto+0.05 shifts (default auto)", RESULT},
-    {"thresholds", 0, CLI_TEXT, AT(thresholds), "tag convert", "FILE",
+    {"thresholds", 0, CLI_TEXT, AT(thresholds), "tag caption convert", "FILE",
      "one number a line in tag order; tag also takes CSV tag,threshold", RESULT},
     {"top", 'k', CLI_NUMBER, AT(top), "tag", "N",
      "at most N tags a picture (default 0: no limit)", RESULT},
@@ -75,7 +75,7 @@ const cli_option cli_table[] = {
     {"files-from", 0, CLI_TEXT, AT(files_from), TAGGING, "FILE|-",
      "read paths from a file, one a line", 0},
     {"from0", '0', CLI_FLAG, AT(from0), TAGGING, NULL, "paths of --files-from end with NUL", 0},
-    {"threads", 'j', CLI_NUMBER, AT(threads), "tag convert inspect bench", "N",
+    {"threads", 'j', CLI_NUMBER, AT(threads), "tag caption convert inspect bench", "N",
      "threads (default: the processors this process may use)", 0},
     {"batch", 'b', CLI_NUMBER, AT(batch), TAGGING, "N|auto",
      "pictures in one forward pass (default 1; a small model: each thread tags its own)", 0},

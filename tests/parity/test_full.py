@@ -8,7 +8,7 @@ import pytest
 
 import common
 import configs
-from test_caption import compare_golden
+from test_tag2text import compare_golden
 from test_forward import dump, fired, scores
 
 pytestmark = pytest.mark.full

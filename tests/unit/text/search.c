@@ -1,7 +1,7 @@
 /* The search against all texts of a small language, and wishes that must come true. The toy decoder reads
  * what lies in a slot's cache, so that wrong copies of slots show as wrong texts. */
-#include "text/sample.h"
 #include "text/search.h"
+#include "text/sample.h"
 #include "text/word_forms.h"
 
 #include "tests_cmocka.h"
@@ -101,8 +101,13 @@ static void wide_search_finds_the_best_of_all(void **state)
         size_t count = 0;
         enumerate(all, &count, prompt, 1, 0, 2, seed);
         qsort(all, count, sizeof *all, by_value);
-        at_search_rules rules = {.beams = BEAMS_MAX, .vocab = VOCAB, .eos = EOS, .min_length = 2,
-                                 .max_length = MOST, .counted = 1, .length_penalty = 1,
+        at_search_rules rules = {.beams = BEAMS_MAX,
+                                 .vocab = VOCAB,
+                                 .eos = EOS,
+                                 .min_length = 2,
+                                 .max_length = MOST,
+                                 .counted = 1,
+                                 .length_penalty = 1,
                                  .repetition_penalty = 1};
         at_search *s;
         at_error err = {0};
@@ -123,8 +128,13 @@ static void one_beam_is_greedy(void **state)
 {
     (void)state;
     const int32_t prompt[] = {1, 2};
-    at_search_rules rules = {.beams = 1, .vocab = VOCAB, .eos = EOS, .min_length = 12,
-                             .max_length = 12, .counted = 2, .length_penalty = 1,
+    at_search_rules rules = {.beams = 1,
+                             .vocab = VOCAB,
+                             .eos = EOS,
+                             .min_length = 12,
+                             .max_length = 12,
+                             .counted = 2,
+                             .length_penalty = 1,
                              .repetition_penalty = 1};
     at_search *s;
     assert_int_equal(at_search_open(&s, &rules, prompt, 2, NULL, NULL), AT_OK);
@@ -149,9 +159,14 @@ static void an_end_counts_by_its_rank(void **state)
     (void)state;
     const int32_t prompt[] = {0};
     for (int plain = 0; plain < 2; plain++) {
-        at_search_rules rules = {.beams = 1, .vocab = VOCAB, .eos = EOS, .max_length = 3,
-                                 .counted = plain ? 0 : 1, .length_penalty = 1,
-                                 .repetition_penalty = 1, .plain = plain};
+        at_search_rules rules = {.beams = 1,
+                                 .vocab = VOCAB,
+                                 .eos = EOS,
+                                 .max_length = 3,
+                                 .counted = plain ? 0 : 1,
+                                 .length_penalty = 1,
+                                 .repetition_penalty = 1,
+                                 .plain = plain};
         at_search *s;
         assert_int_equal(at_search_open(&s, &rules, prompt, 1, NULL, NULL), AT_OK);
         const float second_is_end[VOCAB] = {5, 0, 0, 0, 4};
@@ -175,10 +190,10 @@ static void repetition_costs(void **state)
 
 /* --- wishes -------------------------------------------------------------------------------------------- */
 
-static const char *const language[WIDE] = {
-    "[PAD]", "[UNK]", "[CLS]", "[SEP]", "dog",  "dogs", "##s",  "cat",  "cats", "fire", "hydrant",
-    "##ma",  "a",     "the",   "red",   "runs", "on",   "gra", "##ss",  "sky",  "big",  "do",
-    "##g",   "tree"};
+static const char *const language[WIDE] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "dog",     "dogs",
+                                           "##s",   "cat",   "cats",  "fire",  "hydrant", "##ma",
+                                           "a",     "the",   "red",   "runs",  "on",      "gra",
+                                           "##ss",  "sky",   "big",   "do",    "##g",     "tree"};
 
 static void wished_words_come_and_forbidden_stay_away(void **state)
 {
@@ -191,9 +206,15 @@ static void wished_words_come_and_forbidden_stay_away(void **state)
     assert_int_equal(at_wishes_open(&w, wp, require, 2, forbid, 2, NULL, &err), AT_OK);
     for (uint64_t seed = 1; seed <= 60; seed++) {
         const int32_t prompt[] = {12};
-        at_search_rules rules = {.beams = 6, .vocab = WIDE, .eos = 3, .min_length = 3,
-                                 .max_length = 16, .counted = 1, .length_penalty = 1,
-                                 .repetition_penalty = 1, .wishes = w};
+        at_search_rules rules = {.beams = 6,
+                                 .vocab = WIDE,
+                                 .eos = 3,
+                                 .min_length = 3,
+                                 .max_length = 16,
+                                 .counted = 1,
+                                 .length_penalty = 1,
+                                 .repetition_penalty = 1,
+                                 .wishes = w};
         at_search *s;
         assert_int_equal(at_search_open(&s, &rules, prompt, 1, NULL, &err), AT_OK);
         static toy t;
@@ -234,11 +255,16 @@ static void wishes_that_cannot_be(void **state)
 static void words_have_forms(void **state)
 {
     (void)state;
-    static const char *const same[][2] = {
-        {"two dogs run", "dog"},     {"a dog", "dogs"},        {"running fast", "run"},
-        {"big cities", "city"},      {"boxes", "box"},         {"she is dancing", "dance"},
-        {"a woman", "woman"},        {"three women", "woman"}, {"red fire hydrants", "fire hydrant"},
-        {"a t-shirt, folded", "fold"}};
+    static const char *const same[][2] = {{"two dogs run", "dog"},
+                                          {"a dog", "dogs"},
+                                          {"running fast", "run"},
+                                          {"big cities", "city"},
+                                          {"boxes", "box"},
+                                          {"she is dancing", "dance"},
+                                          {"a woman", "woman"},
+                                          {"three women", "woman"},
+                                          {"red fire hydrants", "fire hydrant"},
+                                          {"a t-shirt, folded", "fold"}};
     static const char *const other[][2] = {
         {"a dogma", "dog"}, {"hot dogfight", "dog"}, {"grass", "gras"}, {"fire", "fire hydrant"}};
     for (size_t i = 0; i < AT_COUNT(same); i++)
@@ -263,8 +289,11 @@ static void samples_have_their_shares(void **state)
                  {1.0f, 4, {0.3, 0.5, 0.05, 0.15}}};
     enum { DRAWS = 20000 };
     for (size_t c = 0; c < AT_COUNT(cases); c++) {
-        const at_sample_rules r = {.vocab = 4, .top_k = cases[c].k, .top_p = cases[c].p,
-                                   .temperature = 1, .repetition_penalty = 1};
+        const at_sample_rules r = {.vocab = 4,
+                                   .top_k = cases[c].k,
+                                   .top_p = cases[c].p,
+                                   .temperature = 1,
+                                   .repetition_penalty = 1};
         uint64_t random = 1;
         size_t count[4] = {0};
         for (size_t i = 0; i < DRAWS; i++) {

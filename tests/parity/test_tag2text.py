@@ -14,7 +14,12 @@ def compare_case(folder, config, case, picture, out, more=()):
     common.compare(got, case)
     for stage in ("caption.ids", "caption.tag_ids", "caption.tag_mask"):
         want = np.load(case / f"{stage}.npy")
-        assert np.array_equal(got(stage).astype(int), want), stage
+        assert got(stage).dtype == np.int32 and np.array_equal(got(stage), want), stage
+    want = json.loads((case / "caption.json").read_text("utf-8"))
+    text = common.run("caption", "-q", "-m", folder / "model.gguf", "--official-pixels", "-f", "official", picture, *more)
+    assert text.stdout.decode().splitlines()[2] == "Image Caption:  " + want["caption"]
+    if not more:
+        assert text.stdout.decode().splitlines()[0] == "Model Identified Tags:  " + want["tags"]
 
 
 def compare_golden(folder, config, name, image, tmp_path):
