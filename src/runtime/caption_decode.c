@@ -40,7 +40,11 @@ static void text_of(const at_model *m, const int32_t *ids, size_t n, at_buf *tex
 {
     at_wordpiece_decode(m->words, ids, n, text);
     if (!has_prompt(m) || text->status != AT_OK) return;
-    const size_t cut = at_min_size(text->len, sizeof prompt_text - 1);
+    size_t cut = 0; // 13 characters, whatever they are: "a picture of\u03c1" has 14 bytes
+    for (size_t i = 0; cut < text->len && i < sizeof prompt_text - 1; i++)
+        do
+            cut++;
+        while (cut < text->len && ((unsigned char)text->data[cut] & 0xc0) == 0x80);
     if (text->data) memmove(text->data, text->data + cut, text->len - cut + 1);
     text->len -= cut;
 }
