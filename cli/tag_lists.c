@@ -47,7 +47,10 @@ int cli_tag_ids(const at_model *m, const char *option, const char *list, size_t 
         if (!*name) continue;
         const long id = at_model_find_tag(m, name);
         if (id >= 0) {
-            (*ids)[(*n)++] = (size_t)id;
+            bool there = false; // named twice is told once
+            for (size_t i = 0; i < *n; i++)
+                there |= (*ids)[i] == (size_t)id;
+            if (!there) (*ids)[(*n)++] = (size_t)id;
             continue;
         }
         code = unknown_tag(m, option, name);

@@ -118,7 +118,9 @@ static void walk(cli_files *f, const cli_options *o, const char *folder, const p
     const bool sorted = !o->sort || strcmp(o->sort, "none") != 0;
     const int n = scandir(folder, &list, NULL, sorted ? by_bytes : NULL);
     if (n < 0) {
-        cli_warn("%s: the folder cannot be listed; skipped", folder);
+        cli_warn("%s: the folder cannot be listed", folder);
+        (void)cli_files_add(f, folder,
+                            root ? root : here.skip); // it fails as a picture, in the count too
         return;
     }
     char *path = malloc(len + 300);

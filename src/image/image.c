@@ -31,7 +31,7 @@ at_status at_check_pixels(const at_decode_job *job, uint64_t width, uint64_t hei
     if (width <= INT32_MAX && height <= INT32_MAX && width * height <= job->max_pixels)
         return AT_OK;
     return at_fail(err, AT_E_IMAGE_TOO_LARGE,
-                   "%s: image too large (%.0f MP, limit %.0f MP; raise with --max-pixels)",
+                   "%s: image too large (%.6g MP, limit %.6g MP; raise with --max-pixels)",
                    job->name, (double)width * (double)height / 1e6, (double)job->max_pixels / 1e6);
 }
 
