@@ -61,6 +61,9 @@ static at_status put(const at_model *m, at_captions *c, size_t k, const int32_t 
     to->text = at_alloc(c->al, text.len + 1);
     if (!to->ids || !to->text || text.status != AT_OK) {
         at_buf_reset(&text);
+        at_free(c->al, to->ids);
+        at_free(c->al, to->text);
+        *to = (at_caption){0};
         return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for a caption");
     }
     memcpy(to->text, at_buf_text(&text), text.len + 1);
@@ -277,6 +280,8 @@ static at_status decode_search(at_session *s, const at_caption_plan *p, size_t c
     if (status == AT_OK) status = prompt_pass(s, count, prompt, n_prompt);
     for (bool first = true; status == AT_OK && step_searches(&g, first); first = false)
         status = pass(s, 0);
+    if (status == AT_OK && at_wishes_status(p->wishes) != AT_OK)
+        status = at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for the wishes");
     if (status == AT_OK) status = take_results(&g, err);
     for (size_t i = 0; g.searches && i < count; i++)
         at_search_close(g.searches[i]);

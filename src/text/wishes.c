@@ -24,7 +24,8 @@ struct at_wishes {
     const at_wordpiece *w;
     size_t n_require, n_forbid;
     wish require[AT_WISHES], forbid[AT_WISHES];
-    bool *goes_on; // [vocab] of ## tokens
+    bool *goes_on;     // [vocab] of ## tokens
+    at_status *failed; // the first failure of a mask, which returns nothing
 };
 
 /* The forms of one word that the vocabulary can write. */
@@ -87,8 +88,10 @@ at_status at_wishes_open(at_wishes **out, const at_wordpiece *wp, const char *co
     *w = (at_wishes){.al = al, .w = wp, .n_require = n_require, .n_forbid = n_forbid};
     const size_t vocab = at_wordpiece_size(wp);
     w->goes_on = at_calloc(al, vocab, sizeof *w->goes_on);
-    at_status status = w->goes_on ? AT_OK
-                                  : at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for the wishes");
+    w->failed = at_calloc(al, 1, sizeof *w->failed);
+    at_status status = w->goes_on && w->failed
+                           ? AT_OK
+                           : at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for the wishes");
     for (size_t v = 0; w->goes_on && v < vocab; v++) {
         const char *token = at_wordpiece_token(wp, (int32_t)v);
         w->goes_on[v] = token[0] == '#' && token[1] == '#' && token[2];
@@ -109,6 +112,7 @@ void at_wishes_close(at_wishes *w)
 {
     if (!w) return;
     at_free(w->al, w->goes_on);
+    at_free(w->al, w->failed);
     at_free(w->al, w);
 }
 
@@ -138,6 +142,7 @@ static bool forbidden_end(const at_wishes *w, const int32_t *ids, size_t n)
             found = text.len >= len && memcmp(text.data + text.len - len, word, len) == 0 &&
                     (text.len == len || text.data[text.len - len - 1] == ' ');
         }
+    if (text.status != AT_OK) *w->failed = text.status;
     at_buf_reset(&text);
     return found;
 }
@@ -214,6 +219,11 @@ size_t at_wishes_bank(const at_wishes *w, const at_wish_state *s)
 int at_wishes_count_met(const at_wishes *w, const at_wish_state *s)
 {
     return w ? __builtin_popcount(s->met) : 0;
+}
+
+at_status at_wishes_status(const at_wishes *w)
+{
+    return w ? *w->failed : AT_OK;
 }
 
 int at_wishes_required(const at_wishes *w)

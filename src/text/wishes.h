@@ -41,6 +41,8 @@ size_t at_wishes_bank(const at_wishes *w, const at_wish_state *s);
 int at_wishes_count_met(const at_wishes *w, const at_wish_state *s);
 /* How many requirements are met; 0 without wishes (NULL). */
 int at_wishes_required(const at_wishes *w);
+/* AT_E_OUT_OF_MEMORY if a step could not be looked at; asked once, at the end. */
+at_status at_wishes_status(const at_wishes *w);
 
 /* Whether a form of `word` stands in `text` (lower case, blanks between words) as whole words. */
 bool at_text_has_word(const char *text, const char *word);

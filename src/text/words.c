@@ -16,6 +16,7 @@ typedef struct splitter {
 
 static void flush(splitter *s)
 {
+    if (s->word.status != AT_OK) return; // clearing would hide it
     if (s->word.len) s->sink->word(s->sink->user, s->word.data, s->word.len, s->chars);
     at_buf_clear(&s->word);
     s->chars = 0;

@@ -359,6 +359,66 @@ static void no_model_in_the_box_without_memory(void **state)
     }
 }
 
+/* Captions of the model in the box: searched with wishes, and drawn. Room for them is made anew each time. */
+static at_status call_caption(fix *f, at_error *err)
+{
+    static const char *const require[] = {"dog"}, *const forbid[] = {"man"};
+    at_status status = AT_OK;
+    for (int sample = 0; sample < 2 && status == AT_OK; sample++) {
+        const at_caption_options o = {.struct_size = sizeof o,
+                                      .require = require,
+                                      .n_require = !sample,
+                                      .forbid = forbid,
+                                      .n_forbid = !sample,
+                                      .sample = sample,
+                                      .max_length = 6,
+                                      .num = 2};
+        at_captions *c = (at_captions *)f;
+        status = at_session_caption(f->session, f->image, &o, &c, err);
+        assert_true((status == AT_OK) == (c != NULL));
+        if (c) assert_int_equal(at_captions_count(c), 2);
+        at_captions_free(c);
+    }
+    return status;
+}
+
+static void no_caption_without_memory(void **state)
+{
+    (void)state;
+    at_error err = {0};
+    fix f = {0};
+    uint8_t rgb[8 * 8 * 3] = {0};
+    const at_model_options mo = {.struct_size = sizeof mo, .allocator = &host};
+    const at_image_options io = {.struct_size = sizeof io, .allocator = &host};
+    if (at_model_open(NULL, &mo, &f.model, &err) == AT_E_MODEL_NOT_FOUND) skip();
+    if (!at_model_captions(f.model) ||
+        at_image_from_rgb(rgb, 8, 8, 24, &io, &f.image, &err) != AT_OK ||
+        at_session_open(f.model, NULL, &f.session, &err) != AT_OK)
+        fail_msg("%s", err.text);
+    const long live = fault.live, own = fault.own;
+    bool fired = true;
+    for (long n = 0; fired; n++) {
+        assert_in_range(n, 0, 2000);
+        fault.left = n;
+        fault.fired = false;
+        fault.from_then_on = n % 2;
+        fault.armed = true;
+        err = (at_error){0};
+        const at_status status = call_caption(&f, &err);
+        fault.armed = false;
+        fired = fault.fired;
+        if (status != (fired ? AT_E_OUT_OF_MEMORY : AT_OK))
+            fail_msg("allocation %ld: %s", n, err.text);
+        if (fired) assert_true(err.text[0]);
+    }
+    assert_int_equal(fault.own, own); // all of it was the host's
+    at_session_close(f.session);
+    at_image_free(f.image);
+    at_model_close(f.model);
+    assert_true(live > 0);
+    assert_int_equal(fault.live, 0);
+}
+
 static void no_thread(void **state)
 {
     (void)state;
@@ -383,6 +443,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_memory),
         cmocka_unit_test(no_model_in_the_box_without_memory),
+        cmocka_unit_test(no_caption_without_memory),
         cmocka_unit_test(no_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
