@@ -30,12 +30,19 @@ endif()
 
 # x86 kernel files carry their level in their name: gemm_avx2.c, gemm_avx512.c.
 function(at_kernel_flags)
+  # unrolled tiles hold thousands of loads: the compiler needs minutes for these checks of each (gcc 12:
+  # 5 min for gemm_avx512.c, 20 s without); the address sanitizer sees wrong addresses all the same
+  if(ANYTAG_SANITIZE MATCHES "undefined")
+    set(light ";-fno-sanitize=null,alignment,object-size,bounds,pointer-overflow")
+  else()
+    set(light "")
+  endif()
   foreach(file ${ARGN})
     if(file MATCHES "_avx512\\.c$")
       set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS
-        "-mavx2;-mfma;-mf16c;-mbmi2;-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mavx512cd;-mprefer-vector-width=512")
+        "-mavx2;-mfma;-mf16c;-mbmi2;-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mavx512cd;-mprefer-vector-width=512${light}")
     elseif(file MATCHES "_avx2\\.c$")
-      set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c;-mbmi2")
+      set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c;-mbmi2${light}")
     endif()
   endforeach()
 endfunction()
