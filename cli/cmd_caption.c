@@ -31,31 +31,11 @@ static int decimal(const char *option, const char *text, float *value)
     return cli_usage("--%s: \"%.40s\" is not a positive number", option, text);
 }
 
-static int from_tags(const cli_options *o, const at_model *model, const cli_files *files,
-                     const tag_setup *setup)
+static int from_tags(const cli_options *o, at_model *model, const cli_files *files,
+                     tag_setup *setup)
 {
-    const at_session_options so = {.struct_size = sizeof so, .threads = (int)o->threads};
-    at_session *s = NULL;
-    at_error err = {0};
-    if (at_session_open((at_model *)(size_t)model, &so, &s, &err) != AT_OK) return cli_fail(&err);
-    int code = 0;
-    for (size_t i = 0; i < files->n; i++) {
-        at_image *image = NULL;
-        at_tags *tags = NULL;
-        char text[2048];
-        if (at_image_read(files->paths[i], &setup->image, &image, &err) == AT_OK &&
-            at_session_tag(s, image, &setup->tags, &tags, &err) == AT_OK) {
-            (void)at_caption_from_tags(tags, text, sizeof text);
-            printf("%s\t%s\n", files->paths[i], text);
-        } else {
-            (void)cli_fail(&err);
-            code = 1;
-        }
-        at_tags_free(tags);
-        at_image_free(image);
-    }
-    at_session_close(s);
-    return code;
+    setup->writer.from_tags = 1;
+    return tag_run_all("caption", "captioned", o, model, files, setup, NULL);
 }
 
 static int caption_all(const cli_options *o, at_model *model, const cli_files *files,
@@ -108,17 +88,6 @@ static int caption_all(const cli_options *o, at_model *model, const cli_files *f
 
 int cmd_caption(const cli_options *o, char **inputs, size_t n)
 {
-    cli_files files;
-    at_model *model = NULL;
-    tag_setup setup = {0};
-    int code = cli_files_find(&files, o, inputs, n);
-    if (code == 0) code = cli_open_model_for(o, o->from_tags ? "tag" : "caption", &model);
-    if (code == 0) code = tag_setup_open(&setup, o, model);
-    if (code == 0)
-        code = (o->from_tags ? from_tags(o, model, &files, &setup)
-                             : caption_all(o, model, &files, &setup));
-    tag_setup_free(&setup);
-    at_model_close(model);
-    cli_files_free(&files);
-    return code;
+    return o->from_tags ? tag_command(o, inputs, n, "tag", from_tags)
+                        : tag_command(o, inputs, n, "caption", caption_all);
 }

@@ -1,8 +1,6 @@
 /* cmd_tag.c - anytag tag: find the pictures, open the model, run, say what came of it. */
 #include "tag.h"
 
-#include <string.h>
-
 static int list_only(const tag_place *p)
 {
     if (tag_is_beside(p->o)) {
@@ -44,17 +42,27 @@ int tag_run_all(const char *command, const char *done, const cli_options *o, at_
     return code;
 }
 
-int cmd_tag(const cli_options *o, char **inputs, size_t n)
+static int tag_all(const cli_options *o, at_model *model, const cli_files *files, tag_setup *setup)
+{
+    return tag_run_all("tag", "tagged", o, model, files, setup, NULL);
+}
+
+int tag_command(const cli_options *o, char **inputs, size_t n, const char *task, tag_work work)
 {
     cli_files files;
     at_model *model = NULL;
     tag_setup setup = {0};
     int code = cli_files_find(&files, o, inputs, n);
-    if (code == 0) code = cli_open_model(o, &model);
+    if (code == 0) code = cli_open_model_for(o, task, &model);
     if (code == 0) code = tag_setup_open(&setup, o, model);
-    if (code == 0) code = tag_run_all("tag", "tagged", o, model, &files, &setup, NULL);
+    if (code == 0) code = work(o, model, &files, &setup);
     tag_setup_free(&setup);
     at_model_close(model);
     cli_files_free(&files);
     return code;
+}
+
+int cmd_tag(const cli_options *o, char **inputs, size_t n)
+{
+    return tag_command(o, inputs, n, "tag", tag_all);
 }

@@ -68,6 +68,11 @@ typedef struct tag_job {
     const at_caption_options *caption; // NULL: tags only
 } tag_job;
 
+/* What a command does once pictures, model and options are there; the exit code. */
+typedef int (*tag_work)(const cli_options *o, at_model *model, const cli_files *files,
+                        tag_setup *setup);
+/* Opens all that, works, closes it: the frame of tag and caption. cmd_tag.c */
+int tag_command(const cli_options *o, char **inputs, size_t n, const char *task, tag_work work);
 /* Runs a command over all pictures and says what came of it; the exit code. cmd_tag.c */
 int tag_run_all(const char *command, const char *done, const cli_options *o, at_model *model,
                 const cli_files *files, tag_setup *setup, const at_caption_options *caption);

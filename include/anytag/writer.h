@@ -43,6 +43,7 @@ typedef struct at_writer_options {
     const char *tag_namespace; /* hydrus: "auto" gives auto:dog; keeps; NULL: none */
     const char *guide;         /* official: what the user specified; keeps; NULL: nothing */
     int captions;              /* 1: the records have captions; csv has a row for each */
+    int from_tags; /* 1: text, txt, json, jsonl: also a sentence made of the tags, marked as such */
 } at_writer_options;
 
 /* One picture's result. `error` non-NULL makes an error record. All borrowed. */

@@ -5,7 +5,6 @@
 #include "models/bert.h"
 
 #include <math.h>
-#include <string.h>
 
 const at_bert_names at_bert_names_official = {
     .words = "embeddings.word_embeddings.weight",
@@ -17,14 +16,17 @@ const at_bert_names at_bert_names_official = {
     .value = "attention.self.value",
     .out = "attention.output.dense",
     .self_norm = "attention.output.LayerNorm",
-    .cross = {.query = "crossattention.self.query",
-              .key = "crossattention.self.key",
-              .value = "crossattention.self.value",
-              .out = "crossattention.output.dense",
-              .cross_norm = "crossattention.output.LayerNorm",
-              .ffn_in = "intermediate.dense",
-              .ffn_out = "output.dense",
-              .ffn_norm = "output.LayerNorm"},
+    .cross = &at_head_names_bert,
+};
+static const at_head_names cross_lite = {
+    .query = "cross.query",
+    .key = "cross.key",
+    .value = "cross.value",
+    .out = "cross.out",
+    .cross_norm = "cross_norm",
+    .ffn_in = "ffn_in",
+    .ffn_out = "ffn_out",
+    .ffn_norm = "ffn_norm",
 };
 const at_bert_names at_bert_names_lite = {
     .words = "word_embeddings.weight",
@@ -36,14 +38,7 @@ const at_bert_names at_bert_names_lite = {
     .value = "self.value",
     .out = "self.out",
     .self_norm = "self_norm",
-    .cross = {.query = "cross.query",
-              .key = "cross.key",
-              .value = "cross.value",
-              .out = "cross.out",
-              .cross_norm = "cross_norm",
-              .ffn_in = "ffn_in",
-              .ffn_out = "ffn_out",
-              .ffn_norm = "ffn_norm"},
+    .cross = &cross_lite,
 };
 
 at_status at_bert_open(at_bert *b, const at_config *c, size_t memory_dim, const at_tag_head *lent,
@@ -81,7 +76,7 @@ void at_bert_params(at_bert *b, at_params *p, const at_bert_names *n)
         at_param_linear(p, &l->out, "self_o", n->out, w, w, true);
         at_param_norm(p, &l->self_norm, "self_norm", n->self_norm, w, b->eps);
         if (l->cross == &l->own)
-            at_head_layer_params(p, &l->own, &n->cross, w, b->memory_dim, b->ffn, b->eps);
+            at_head_layer_params(p, &l->own, n->cross, w, b->memory_dim, b->ffn, b->eps);
         at_scope_leave(p, scope);
     }
 }

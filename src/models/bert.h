@@ -21,7 +21,7 @@ typedef struct at_bert_names {
     const char *words, *positions, *embed_norm;
     const char *layer; // with one %d
     const char *query, *key, *value, *out, *self_norm;
-    at_head_names cross; // .layer is not used
+    const at_head_names *cross; // .layer is not used
 } at_bert_names;
 extern const at_bert_names at_bert_names_official; // below "tag_encoder." or "text_decoder.bert."
 extern const at_bert_names at_bert_names_lite;

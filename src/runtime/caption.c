@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 int at_model_captions(const at_model *m)
 {
@@ -249,6 +248,7 @@ at_status at_session_caption_pixels(at_session *s, const at_pixels *const *pixel
     for (size_t first = 0; first < count && status == AT_OK; first += s->max_batch) {
         const size_t n = at_min_size(s->max_batch, count - first);
         at_error e = {0};
+        p.first = first;
         const at_status one = one_batch(s, &p, pixels + first, n, captions + first, &e);
         if (one == AT_OK) continue;
         worst = one;

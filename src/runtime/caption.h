@@ -33,6 +33,7 @@ typedef struct at_caption_plan {
     size_t beams, num, min_length, max_length;
     float repetition_penalty;
     at_wishes *wishes; // or NULL
+    size_t first;      // image of the batch at work
 } at_caption_plan;
 
 /* What a session keeps between captions; opened at the first. */

@@ -4,7 +4,6 @@
 #include "text/sample.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 static const char prompt_text[] =
@@ -97,7 +96,7 @@ static void tell(const at_session *s, const at_caption_plan *p, teller *t, size_
     if (!all && certain) certain--;
     if (text.status == AT_OK && certain > t->told) {
         text.data[certain] = 0;
-        p->o.piece(p->o.piece_user, image, text.data + t->told);
+        p->o.piece(p->o.piece_user, p->first + image, text.data + t->told);
         t->told = certain;
     }
     at_buf_reset(&text);
@@ -161,10 +160,10 @@ static bool step_searches(searching *g, bool first)
                                i * beams + copies[k].from);
         at_search_inputs(search, room->inputs + i * beams);
         more = more || !at_search_done(search);
+        if (!g->p->o.piece) continue;
         const int32_t *ids;
         const size_t settled = at_search_settled(search, &ids);
-        if (g->p->o.piece)
-            tell(g->s, g->p, &g->tellers[i], i, ids, settled, at_search_done(search));
+        tell(g->s, g->p, &g->tellers[i], i, ids, settled, at_search_done(search));
     }
     return more;
 }

@@ -2,7 +2,6 @@
  * up to 12 labels (the small model). */
 #include "runtime/caption.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

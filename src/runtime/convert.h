@@ -7,6 +7,8 @@
 #include "base/file.h"
 #include "models/network.h"
 
+#include <jansson.h>
+
 typedef struct at_source {
     const char *path;                 // as the user gave it
     char *weights_path, *config_path; // of a folder; config_path NULL: none
@@ -35,6 +37,8 @@ void at_source_close(at_source *s);
 /* A tensor by its official key, whatever prefix an older file gave it. */
 const at_weight *at_source_find(const at_source *s, const char *official);
 
+/* A JSON file, to be released with json_decref(); an error names the line. */
+at_status at_json_read(const char *path, json_t **root, at_error *err);
 /* By its keys. */
 bool at_is_tag2text(const at_source *s);
 /* Lists first: RAM++ cannot tell tags from descriptions without them. */

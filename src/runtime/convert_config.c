@@ -152,10 +152,9 @@ static void shapes_text(at_config *c, const at_source *s)
 /* The official field names, as in the configurations of the official repository. */
 static at_status from_json(at_config *c, const char *path, at_error *err)
 {
-    json_error_t why;
-    json_t *root = json_load_file(path, 0, &why);
-    if (!root)
-        return at_fail(err, AT_E_INVALID_PARAMETER, "%s: line %d: %s", path, why.line, why.text);
+    json_t *root = NULL;
+    const at_status read = at_json_read(path, &root, err);
+    if (read != AT_OK) return read;
     const json_t *swin = json_object_get(root, "swin"), *q2l = json_object_get(root, "q2l");
     const char *model = json_string_value(json_object_get(root, "model"));
     at_status status = AT_OK;
@@ -256,11 +255,9 @@ static at_status from_lite(at_config *c, const json_t *root, const at_lists *l, 
 /* caption_config.json beside it: the small decoder. */
 static at_status lite_captions(at_config *c, const at_source *s, at_error *err)
 {
-    json_error_t why;
-    json_t *root = json_load_file(s->captions_config, 0, &why);
-    if (!root)
-        return at_fail(err, AT_E_INVALID_PARAMETER, "%s: line %d: %s", s->captions_config, why.line,
-                       why.text);
+    json_t *root = NULL;
+    const at_status read = at_json_read(s->captions_config, &root, err);
+    if (read != AT_OK) return read;
     const json_t *decode = json_object_get(root, "decode");
     c->text_layers = json_u32(root, "layers");
     c->text_hidden = json_u32(root, "hidden");
@@ -281,11 +278,9 @@ static at_status lite_captions(at_config *c, const at_source *s, at_error *err)
 static at_status from_folder(at_config *c, const at_source *s, const at_lists *l, bool *found,
                              at_error *err)
 {
-    json_error_t why;
-    json_t *root = json_load_file(s->config_path, 0, &why);
-    if (!root)
-        return at_fail(err, AT_E_INVALID_PARAMETER, "%s: line %d: %s", s->config_path, why.line,
-                       why.text);
+    json_t *root = NULL;
+    const at_status read = at_json_read(s->config_path, &root, err);
+    if (read != AT_OK) return read;
     *found = json_is_array(json_object_get(root, "backbone"));
     const at_status status = *found ? from_lite(c, root, l, s->config_path, err) : AT_OK;
     json_decref(root);

@@ -185,12 +185,19 @@ static at_status json_strings(at_lists *l, const json_t *array, const char *cons
     return AT_OK;
 }
 
-static at_status read_json(at_lists *l, const char *path, at_error *err)
+at_status at_json_read(const char *path, json_t **root, at_error *err)
 {
     json_error_t why;
-    json_t *root = json_load_file(path, 0, &why);
-    if (!root)
-        return at_fail(err, AT_E_INVALID_PARAMETER, "%s: line %d: %s", path, why.line, why.text);
+    *root = json_load_file(path, 0, &why);
+    if (*root) return AT_OK;
+    return at_fail(err, AT_E_INVALID_PARAMETER, "%s: line %d: %s", path, why.line, why.text);
+}
+
+static at_status read_json(at_lists *l, const char *path, at_error *err)
+{
+    json_t *root = NULL;
+    const at_status read = at_json_read(path, &root, err);
+    if (read != AT_OK) return read;
     const json_t *tags = json_object_get(root, "tags"), *zh = json_object_get(root, "tags_chinese");
     const json_t *thresholds = json_object_get(root, "thresholds"),
                  *deleted = json_object_get(root, "delete_tag_index");

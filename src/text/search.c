@@ -88,12 +88,9 @@ static bool better(const candidate *a, const candidate *b)
     return a->beam != b->beam ? a->beam < b->beam : a->token < b->token;
 }
 
-/* Into a list of at most `most`, best first; one that is there already is not added again. */
+/* Into a list of at most `most`, best first. */
 static void insert(candidate *list, size_t *n, size_t most, candidate c)
 {
-    for (size_t i = 0; i < *n; i++) {
-        if (list[i].beam == c.beam && list[i].token == c.token) return;
-    }
     if (*n == most && !better(&c, &list[*n - 1])) return;
     size_t i = *n < most ? (*n)++ : most - 1;
     for (; i > 0 && better(&c, &list[i - 1]); i--)
@@ -219,18 +216,14 @@ static void pick_by_bank(at_search *s, const candidate *list, size_t n)
     for (bool any = true; any && s->n_beams < s->r.beams;) {
         any = false;
         for (size_t bank = top + 1; bank-- > 0 && s->n_beams < s->r.beams;) {
-            for (size_t i = 0; i < n; i++) { // the list's wished tail is not sorted in
-                size_t best = n;
-                for (size_t j = i; j < n; j++) {
-                    if (!taken[j] && banks[j] == bank &&
-                        (best == n || better(&list[j], &list[best])))
-                        best = j;
-                }
-                if (best == n) break;
-                taken[best] = any = true;
-                grow(s, &list[best]);
-                break;
+            size_t best = n; // looked for: the list's wished tail is not sorted in
+            for (size_t i = 0; i < n; i++) {
+                if (!taken[i] && banks[i] == bank && (best == n || better(&list[i], &list[best])))
+                    best = i;
             }
+            if (best == n) continue;
+            taken[best] = any = true;
+            grow(s, &list[best]);
         }
     }
 }

@@ -14,10 +14,20 @@ static void guides(at_buf *b, const at_captions *c, bool unused)
     }
 }
 
+enum { SENTENCE = 2048 };
+
 void at_captions_json(at_writer *w, const at_record *r)
 {
     at_buf *b = &w->out;
     const at_captions *c = r->captions;
+    if (!c) { // no model wrote it: no log_prob, and said so
+        char text[SENTENCE];
+        (void)at_caption_from_tags(r->tags, text, sizeof text);
+        at_buf_str(b, ",\"captions\":[{\"text\":");
+        at_put_quoted(b, text);
+        at_buf_str(b, ",\"lang\":\"en\",\"origin\":\"tags\"}]");
+        return;
+    }
     at_buf_str(b, ",\"captions\":[");
     for (size_t i = 0; i < at_captions_count(c); i++) {
         at_buf_str(b, i ? ",{\"text\":" : "{\"text\":");
@@ -62,10 +72,31 @@ static void remarks(at_buf *b, const at_captions *c)
     }
 }
 
+/* The first caption, or the sentence made of the tags. */
+static void sentence(at_buf *b, const at_record *r)
+{
+    char text[SENTENCE];
+    if (!r->captions) (void)at_caption_from_tags(r->tags, text, sizeof text);
+    at_buf_str(b, r->captions ? at_captions_text(r->captions, 0) : text);
+}
+
+void at_captions_txt(at_writer *w, const at_record *r)
+{
+    sentence(&w->out, r);
+    at_buf_char(&w->out, '\n');
+}
+
 void at_captions_lines(at_writer *w, const at_record *r)
 {
     at_buf *b = &w->out;
     const at_captions *c = r->captions;
+    if (!c) {
+        at_put_path_text(b, r->path ? r->path : r->name, w->o.null_ends);
+        at_buf_char(b, '\t');
+        sentence(b, r);
+        at_buf_char(b, w->o.null_ends ? 0 : '\n');
+        return;
+    }
     if (w->o.terminal_width > 0) {
         at_buf_str(b, w->o.color ? "\033[1m" : "");
         at_put_path_text(b, r->path ? r->path : r->name, false);
@@ -82,24 +113,12 @@ void at_captions_lines(at_writer *w, const at_record *r)
     }
 }
 
-/* Recognised tags in the order of the list. */
-static void recognised(at_buf *b, const at_record *r)
-{
-    bool first = true;
-    for (size_t id = 0; id < at_model_tags(r->model); id++)
-        for (size_t i = 0; i < at_tags_count(r->tags); i++) {
-            if (at_tags_id(r->tags, i) != id) continue;
-            at_buf_fmt(b, "%s%s", first ? "" : " | ", at_model_tag(r->model, id, "en"));
-            first = false;
-        }
-}
-
 /* What inference_tag2text.py prints, with the two blanks of Python's print(). */
 void at_captions_official(at_writer *w, const at_record *r)
 {
     at_buf *b = &w->out;
     at_buf_str(b, "Model Identified Tags:  ");
-    recognised(b, r);
+    at_put_official_tags(w, r, "en");
     at_buf_str(b, "\nUser Specified Tags:  ");
     const char *given = w->o.guide;
     if (!given || !*given || strcmp(given, "none") == 0 || strcmp(given, "None") == 0)

@@ -192,7 +192,7 @@ static void json_record(at_writer *w, const at_record *r)
         base64(b, at_tags_scores(r->tags), at_tags_scores_count(r->tags) * sizeof(float));
         at_buf_char(b, '"');
     }
-    if (r->captions) at_captions_json(w, r);
+    if (r->captions || w->o.from_tags) at_captions_json(w, r);
     at_buf_str(b, ",\"timing_ms\":{\"decode\":");
     at_put_number(b, r->decode_ms);
     at_buf_str(b, ",\"total\":");
@@ -302,7 +302,7 @@ static void text_screen(at_writer *w, const at_record *r)
 static void text_add(at_writer *w, const at_record *r)
 {
     if (r->error) return; // people read it on stderr
-    if (r->captions) {
+    if (r->captions || w->o.from_tags) {
         at_captions_lines(w, r);
         return;
     }
@@ -324,7 +324,7 @@ static void text_add(at_writer *w, const at_record *r)
 }
 
 /* What the official script prints behind "Image Tags: ": index order, Chinese with its blanks. */
-static void official_line(at_writer *w, const at_record *r, const char *lang)
+void at_put_official_tags(at_writer *w, const at_record *r, const char *lang)
 {
     bool first = true;
     for (size_t id = 0; id < at_model_tags(r->model); id++) {
@@ -335,6 +335,10 @@ static void official_line(at_writer *w, const at_record *r, const char *lang)
             first = false;
         }
     }
+}
+static void official_line(at_writer *w, const at_record *r, const char *lang)
+{
+    at_put_official_tags(w, r, lang);
     at_buf_char(&w->out, '\n');
 }
 static void official_add(at_writer *w, const at_record *r)
@@ -353,8 +357,8 @@ static void official_add(at_writer *w, const at_record *r)
 static void txt_add(at_writer *w, const at_record *r)
 {
     if (r->error) return;
-    if (r->captions) { // a caption is what trainers of image generators read beside a picture
-        at_buf_fmt(&w->out, "%s\n", at_captions_text(r->captions, 0));
+    if (r->captions || w->o.from_tags) { // what trainers of image generators read beside a picture
+        at_captions_txt(w, r);
         return;
     }
     char name[256];

@@ -30,10 +30,13 @@ void at_put_quoted(at_buf *b, const char *s);
 void at_put_cell(at_writer *w, const char *s);
 void at_put_path_text(at_buf *b, const char *path, bool raw);
 void at_put_escaped(at_buf *b, const char *s);
+/* The tags in the order of the list, " | " between. */
+void at_put_official_tags(at_writer *w, const at_record *r, const char *lang);
 
 /* captions.c: what the formats write where a record has captions. */
 void at_captions_json(at_writer *w, const at_record *r); // ,"captions":[...]
 void at_captions_lines(at_writer *w, const at_record *r);
+void at_captions_txt(at_writer *w, const at_record *r);
 void at_captions_official(at_writer *w, const at_record *r);
 void at_captions_csv_begin(at_writer *w);
 void at_captions_csv(at_writer *w, const at_record *r);

@@ -69,7 +69,10 @@ def test_the_other_formats(pics):
     assert lines(caption("-f", "official", pics[0]))[1:] == ["User Specified Tags:  None", "Image Caption:  " + text]
     assert text.encode() in caption("-f", "html", pics[0]).stdout
     assert json.loads(lines(caption("-f", "jsonl", pics[0]))[0])["captions"][0]["text"] == text
-    assert lines(caption("--from-tags", pics[0]))[0].split("\t")[1].startswith("a picture ")
+    sentence = lines(caption("--from-tags", pics[0]))[0].split("\t")[1]
+    assert sentence.startswith("a picture ")
+    marked = records("--from-tags", pics[0])[0]
+    assert marked["captions"] == [{"text": sentence, "lang": "en", "origin": "tags"}] and marked["model"][0]["task"] == "tag"
 
 
 def test_it_says_once_that_it_is_a_demonstration(pics):

@@ -1,10 +1,6 @@
 /* resize_avx512.c - a resize of bytes, eight rows or 64 bytes at a time. */
-#include "kernels/x86/resize.h"
-
-static inline __m512i join(__m512i low, __m512i high)
-{
-    return _mm512_add_epi32(low, _mm512_slli_epi32(high, LOW_BITS));
-}
+#define AT_VEC_512
+#include "kernels/x86/resize_down.h"
 
 /* Rounded pixels of the two rows in the halves of a register. */
 static inline __m128i two_pixels(__m512i s)
@@ -63,45 +59,5 @@ void at_resize_across_avx512(const at_resize_across *p)
 
 void at_resize_down_avx512(const at_resize_down *p)
 {
-    enum { STEP = 64 };
-    const __m512i half = _mm512_set1_epi32(1 << (AT_RESIZE_FRACTION - 1)),
-                  zero = _mm512_setzero_si512();
-    for (size_t i = 0; i < p->n; i += STEP) {
-        __m512i low[4], high[4]; // bytes 0-3, 4-7, 8-11, 12-15 of each quarter; the packs undo it
-#pragma GCC unroll 4
-        for (int j = 0; j < 4; j++)
-            low[j] = high[j] = zero;
-        for (size_t t = 0; t < p->taps; t += 2) {
-            const bool both = t + 1 < p->taps;
-            const int32_t k0 = p->k[t], k1 = both ? p->k[t + 1] : 0;
-            const uint8_t *src = p->src + t * p->ld_src + i;
-            const __m512i a = _mm512_loadu_si512(src),
-                          b = _mm512_loadu_si512(src + (both ? p->ld_src : 0));
-            const __m512i k_low = _mm512_set1_epi32(pair(k0 & LOW_MASK, k1 & LOW_MASK)),
-                          k_high = _mm512_set1_epi32(pair(k0 >> LOW_BITS, k1 >> LOW_BITS));
-            const __m512i front = _mm512_unpacklo_epi8(a, b), back = _mm512_unpackhi_epi8(a, b);
-            const __m512i v[4] = {_mm512_unpacklo_epi8(front, zero),
-                                  _mm512_unpackhi_epi8(front, zero),
-                                  _mm512_unpacklo_epi8(back, zero),
-                                  _mm512_unpackhi_epi8(back, zero)};
-#pragma GCC unroll 4
-            for (int j = 0; j < 4; j++) {
-                low[j] = _mm512_add_epi32(low[j], _mm512_madd_epi16(v[j], k_low));
-                high[j] = _mm512_add_epi32(high[j], _mm512_madd_epi16(v[j], k_high));
-            }
-        }
-#pragma GCC unroll 4
-        for (int j = 0; j < 4; j++)
-            low[j] = _mm512_srai_epi32(_mm512_add_epi32(join(low[j], high[j]), half),
-                                       AT_RESIZE_FRACTION);
-        const __m512i bytes = _mm512_packus_epi16(_mm512_packs_epi32(low[0], low[1]),
-                                                  _mm512_packs_epi32(low[2], low[3]));
-        if (i + STEP <= p->n) {
-            _mm512_storeu_si512(p->dst + i, bytes);
-        } else {
-            uint8_t last[STEP];
-            _mm512_storeu_si512(last, bytes);
-            memcpy(p->dst + i, last, p->n - i);
-        }
-    }
+    resize_down(p);
 }
