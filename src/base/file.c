@@ -1,9 +1,13 @@
 /* file.c - reading in pieces, so that a pipe works like a file and a growing file cannot surprise. */
 #include "base/file.h"
 
+#include "base/gzip.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 at_status at_file_read(const char *path, size_t limit, char **data, size_t *size,
@@ -58,7 +62,12 @@ at_status at_file_lines(const char *path, size_t limit, char ***lines, size_t *c
     size_t size;
     *lines = NULL;
     *count = 0;
-    const at_status status = at_file_read(path, limit, &text, &size, al, err);
+    at_status status = at_file_read(path, limit, &text, &size, al, err);
+    if (status == AT_OK && at_is_gzip(text, size)) {
+        char *packed = text;
+        status = at_gunzip(path, packed, size, limit, &text, &size, al, err);
+        at_free(al, packed);
+    }
     if (status != AT_OK) return status;
     size_t n = 0;
     for (size_t i = 0; i < size; i++)
@@ -86,4 +95,21 @@ at_status at_file_lines(const char *path, size_t limit, char ***lines, size_t *c
     *lines = out;
     *count = n;
     return AT_OK;
+}
+
+int at_part_open(const char *path)
+{
+    for (;;) {
+        struct stat mine, there;
+        const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        if (fd < 0) return -1;
+        const bool taken = flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+        const bool same = !taken && fstat(fd, &mine) == 0 && stat(path, &there) == 0 &&
+                          mine.st_ino == there.st_ino && mine.st_dev == there.st_dev;
+        if (same && ftruncate(fd, 0) == 0) return fd;
+        const int number = taken ? EWOULDBLOCK : errno;
+        (void)close(fd);
+        errno = number;
+        if (taken || same) return -1; // else its writer renamed it in between: once more
+    }
 }

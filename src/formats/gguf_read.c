@@ -43,19 +43,18 @@ static const struct value_kind {
 
 enum { MAX_KEYS = 8192 }; // they are searched one by one
 
-/* ggml's tensor types that hold plain elements; blocks are for a later version. */
+/* ggml's tensor types that are read. */
 static const struct tensor_type {
     uint32_t id;
     at_dtype type;
-} tensor_types[] = {{0, AT_F32},  {1, AT_F16},  {30, AT_BF16}, {28, AT_F64},
-                    {27, AT_I64}, {26, AT_I32}, {25, AT_I16},  {24, AT_I8}};
+} tensor_types[] = {{0, AT_F32},  {1, AT_F16},  {30, AT_BF16}, {28, AT_F64}, {27, AT_I64},
+                    {26, AT_I32}, {25, AT_I16}, {24, AT_I8},   {8, AT_Q8_0}, {2, AT_Q4_0}};
 
 static const struct block_type { // known by name, to say what was found
     uint32_t id;
     const char *name;
-} block_types[] = {{2, "q4_0"},  {3, "q4_1"},  {6, "q5_0"},  {7, "q5_1"},
-                   {8, "q8_0"},  {9, "q8_1"},  {10, "q2_k"}, {11, "q3_k"},
-                   {12, "q4_k"}, {13, "q5_k"}, {14, "q6_k"}, {15, "q8_k"}};
+} block_types[] = {{3, "q4_1"},  {6, "q5_0"},  {7, "q5_1"},  {9, "q8_1"},  {10, "q2_k"},
+                   {11, "q3_k"}, {12, "q4_k"}, {13, "q5_k"}, {14, "q6_k"}, {15, "q8_k"}};
 
 typedef struct gguf {
     at_weights *w;

@@ -75,8 +75,10 @@ at_status at_gguf_create(at_gguf_writer **out, const char *path, const at_alloca
                          "%s: not a regular file; a model cannot be written there", path);
     else {
         (void)snprintf(g->part, len + 6, "%s.part", path);
-        g->fd = open(g->part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-        if (g->fd < 0)
+        g->fd = at_part_open(g->part);
+        if (g->fd < 0 && errno == EWOULDBLOCK)
+            status = at_fail(err, AT_E_OUTPUT_FAILED, "%s: another run is writing it", path);
+        else if (g->fd < 0)
             status = at_fail(err, AT_E_OUTPUT_FAILED, "%s: cannot be created (%s)", g->part,
                              strerror(errno));
     }
@@ -171,16 +173,21 @@ void at_gguf_u32s(at_gguf_writer *g, const char *key, const uint32_t *values, si
 void at_gguf_tensor(at_gguf_writer *g, const char *name, at_dtype type, const uint64_t *dims,
                     int n_dims)
 {
-    static const uint32_t ids[] = {[AT_F32] = 0, [AT_F16] = 1, [AT_BF16] = 30};
+    static const uint32_t ids[] = {
+        [AT_F32] = 0, [AT_F16] = 1, [AT_BF16] = 30, [AT_I8] = 24, [AT_Q8_0] = 8, [AT_Q4_0] = 2};
     if (g->status != AT_OK) return;
-    uint64_t bytes = type <= AT_BF16 ? at_dtype_size(type) : 0, end = 0;
-    bool fits = true;
-    for (int i = 0; i < n_dims && i < 4; i++)
-        fits = fits && !__builtin_mul_overflow(bytes, dims[i], &bytes);
+    const bool blocks = at_dtype_is_block(type);
+    const bool known = type <= AT_BF16 || type == AT_I8 || blocks;
+    uint64_t bytes = known ? at_dtype_size(type) : 0, end = 0;
+    bool fits = known && (!blocks || (n_dims > 0 && dims[n_dims - 1] % AT_BLOCK == 0));
+    for (int i = 0; i < n_dims && i < 4; i++) {
+        const uint64_t n = blocks && i == n_dims - 1 ? dims[i] / AT_BLOCK : dims[i];
+        fits = fits && !__builtin_mul_overflow(bytes, n, &bytes);
+    }
     fits = fits && !__builtin_add_overflow(g->data_end, bytes, &end) &&
            end <= INT64_MAX - ALIGNMENT;
-    if (!fits || type > AT_BF16 || n_dims < 0 || n_dims > 4 || strlen(name) > 63 ||
-        g->n_tensors == MAX_TENSORS || g->started) {
+    if (!fits || n_dims < 0 || n_dims > 4 || strlen(name) > 63 || g->n_tensors == MAX_TENSORS ||
+        g->started) {
         fail(g, AT_E_INTERNAL, "a tensor that GGUF cannot hold");
         return;
     }
@@ -307,18 +314,16 @@ at_status at_gguf_finish(at_gguf_writer *g, at_error *err)
     if (g->n_tensors && (g->current < g->n_tensors || g->at != g->ends[g->n_tensors - 1]))
         fail(g, AT_E_INTERNAL, "fewer bytes than its tensors have");
     if (g->status == AT_OK && fdatasync(g->fd) != 0 && errno != EINVAL) fail_errno(g, errno);
+    if (g->status == AT_OK && rename(g->part, g->path) != 0) fail_errno(g, errno);
+    if (g->status != AT_OK) (void)unlink(g->part); // renamed or gone before the lock is
     if (g->status == AT_OK) {
         const int fd = g->fd;
         g->fd =
             -1; // gone even when close() fails: closing it again might hit another thread's file
         if (close(fd) != 0) fail_errno(g, errno);
     }
-    if (g->status == AT_OK && rename(g->part, g->path) != 0) fail_errno(g, errno);
     const at_status status = g->status;
-    if (status != AT_OK) {
-        if (err) *err = g->error;
-        (void)unlink(g->part);
-    }
+    if (status != AT_OK && err) *err = g->error;
     release(g);
     return status;
 }

@@ -18,7 +18,7 @@ void at_gguf_bool(at_gguf_writer *g, const char *key, bool value);
 void at_gguf_strings(at_gguf_writer *g, const char *key, const char *const *values, size_t n);
 void at_gguf_floats(at_gguf_writer *g, const char *key, const float *values, size_t n);
 void at_gguf_u32s(at_gguf_writer *g, const char *key, const uint32_t *values, size_t n);
-/* Announces a tensor; dims in PyTorch order, at most 4; f32, f16, bf16 only; name <= 63 bytes. */
+/* Announces a tensor; dims in PyTorch order, at most 4; f32, f16, bf16, i8, q8_0, q4_0 only; name <= 63 bytes. */
 void at_gguf_tensor(at_gguf_writer *g, const char *name, at_dtype type, const uint64_t *dims,
                     int n_dims);
 /* Bytes of the announced tensors, in order, in pieces of any size; written pages are handed to the

@@ -159,83 +159,6 @@ static bool is_name(const at_node *g, const char *name)
            memcmp(g->v.s.data, name, g->v.s.len) == 0;
 }
 
-/* Modules whose objects appear in training checkpoints as plain data. Their names become opaque nodes;
- * that nothing is ever called makes the list a courtesy: a name outside it is a sign of harm. */
-static const char *const harmless[] = {
-    "collections ",
-    "torch ",
-    "torch._utils ",
-    "torch.nn.",
-    "torch.optim.",
-    "torch.storage ",
-    "torch.serialization ",
-    "torch._tensor ",
-    "torch.Size ",
-    "torch.cuda ",
-    "torch.distributed.",
-    "numpy ",
-    "numpy.core.",
-    "numpy._core.",
-    "numpy.dtypes ",
-    "numpy.random.",
-    "argparse ",
-    "datetime ",
-    "ruamel.",
-    "ruamel_yaml.",
-    "pathlib ",
-    "decimal ",
-    "enum ",
-    "functools partial",
-    "omegaconf.",
-    "yacs.",
-    "easydict ",
-    "__builtin__ set",
-    "__builtin__ frozenset",
-    "__builtin__ object",
-    "__builtin__ list",
-    "__builtin__ dict",
-    "__builtin__ tuple",
-    "__builtin__ int",
-    "__builtin__ float",
-    "__builtin__ bool",
-    "__builtin__ str",
-    "__builtin__ bytes",
-    "__builtin__ bytearray",
-    "__builtin__ slice",
-    "__builtin__ complex",
-    "__builtin__ range",
-    "builtins set",
-    "builtins frozenset",
-    "builtins object",
-    "builtins list",
-    "builtins dict",
-    "builtins tuple",
-    "builtins int",
-    "builtins float",
-    "builtins bool",
-    "builtins str",
-    "builtins bytes",
-    "builtins bytearray",
-    "builtins slice",
-    "builtins complex",
-    "builtins range",
-    "copyreg _reconstructor",
-    "copy_reg _reconstructor",
-    "_codecs encode",
-};
-
-/* Of a harmless module, but able to run code if somebody called them. */
-static const char *const harmful[] = {"torch load", "torch.serialization load", "numpy load",
-                                      "numpy.core.multiarray fromfile",
-                                      "torch.storage _load_from_bytes"};
-
-static bool begins(const char *text, size_t len, const char *with)
-{
-    const size_t n = strlen(with);
-    const bool module = with[n - 1] == ' ' || with[n - 1] == '.';
-    return len >= n && memcmp(text, with, n) == 0 && (module || len == n);
-}
-
 static at_node *global(machine *m, const char *module, size_t n_module, const char *name,
                        size_t n_name)
 {
@@ -251,12 +174,7 @@ static at_node *global(machine *m, const char *module, size_t n_module, const ch
     text[n_module + n_name + 1] = 0;
     g->v.s.data = text;
     g->v.s.len = n_module + n_name + 1;
-    bool known = false;
-    for (size_t i = 0; i < AT_COUNT(harmless) && !known; i++)
-        known = begins(text, g->v.s.len, harmless[i]);
-    for (size_t i = 0; i < AT_COUNT(harmful) && known; i++)
-        known = strcmp(text, harmful[i]) != 0; // (a NUL inside only makes it unknown)
-    if (known) return g;
+    if (at_pickle_harmless(text, g->v.s.len)) return g;
     text[n_module] = '.';
     m->status = at_weights_fail(
         m->w, AT_E_UNSAFE_PICKLE, m->err,
@@ -403,6 +321,12 @@ static at_node *reduce(machine *m, const at_node *function, const at_node *args)
         }
         return d;
     }
+    // an object of TorchScript: BUILD gives its attributes
+    if (function->kind == AT_NODE_GLOBAL && strncmp(function->v.s.data, "__torch__", 9) == 0) {
+        at_node *d = node(m, AT_NODE_DICT);
+        if (d) d->v.list.object = true;
+        return d;
+    }
     if (is_name(function, "torch Size") && args->v.list.n == 1) return args->v.list.items[0];
     return node(m, AT_NODE_OPAQUE);
 }
@@ -498,6 +422,18 @@ static void boolean(machine *m, bool v)
     push(m, n);
 }
 
+/* BUILD: attributes of an object, which has none yet; a state_dict's _metadata and the like are passed by. */
+static void build(machine *m)
+{
+    const at_node *state = pop(m);
+    at_node *into = top(m);
+    if (!state || !into || into->kind != AT_NODE_DICT || !into->v.list.object ||
+        state->kind != AT_NODE_DICT || into->v.list.n)
+        return;
+    into->v.list = state->v.list;
+    into->v.list.object = true;
+}
+
 static void call(machine *m, bool keyword)
 {
     if (keyword) (void)pop(m); // NEWOBJ_EX: keywords make no tensor
@@ -566,10 +502,7 @@ static bool step(machine *m)
     case 'R':
     case 0x81: call(m, false); break;
     case 0x92: call(m, true); break;
-    case 'b':
-        (void)pop(m);
-        (void)top(m);
-        break; // BUILD: a state_dict's _metadata, attributes
+    case 'b': build(m); break;
     default: {
         char why[64];
         (void)snprintf(why, sizeof why, "has the opcode 0x%02x, which no checkpoint has",

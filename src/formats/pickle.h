@@ -34,6 +34,7 @@ struct at_node {
         struct {
             at_node **items;
             size_t n, cap;
+            bool object; // a DICT that holds an object's attributes
         } list;
         struct {
             at_dtype type;
@@ -62,5 +63,7 @@ typedef struct at_pickle {
  * what it wanted to call. */
 at_status at_pickle_read(at_weights *w, const uint8_t *data, size_t size, at_pickle *out,
                          at_error *err);
+/* pickle_names.c: "module name", NUL-terminated at len, is known as data. */
+bool at_pickle_harmless(const char *name, size_t len);
 
 #endif

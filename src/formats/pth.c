@@ -1,5 +1,6 @@
 /* pth.c - a PyTorch checkpoint since 1.6: a zip archive of one pickle and a member a storage, mapped
- * where torch.save() put them. */
+ * where torch.save() put them; or what torch.jit.save() wrote (CLIP's own files), whose pickle is an object
+ * with its attributes instead of a state dict. Its code is never looked at. */
 #include "formats/pth_state.h"
 #include "formats/zip.h"
 
@@ -45,9 +46,6 @@ static at_status find_root(pth *p, const at_zip_member **pickle, at_error *err)
     *pickle = NULL;
     for (size_t i = 0; i < p->zip.n; i++) {
         const at_zip_member *m = &p->zip.members[i];
-        if (ends(m, "/constants.pkl"))
-            return at_weights_fail(p->w, AT_E_MODEL_UNSUPPORTED, err,
-                                   "a TorchScript archive; save the model's state_dict() instead");
         if (!ends(m, "/data.pkl")) continue;
         if (*pickle) return at_weights_damaged(p->w, err, "it has two pickles");
         *pickle = m;

@@ -1,12 +1,13 @@
 /* weights.c - opening by content, the list of tensors, look-up by name, metadata getters. */
 #include "formats/weights_file.h"
 
+#include "base/utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <utf8proc.h>
 
 enum { BLOCK = 64 << 10 };
 
@@ -76,30 +77,7 @@ at_status at_weights_no_memory(const at_weights *w, at_error *err)
 
 bool at_weights_is_utf8(const void *data, size_t len)
 {
-    const uint8_t *p = data;
-    while (len) {
-        utf8proc_int32_t c;
-        const utf8proc_ssize_t n = utf8proc_iterate(p, (utf8proc_ssize_t)at_min_size(len, 4), &c);
-        if (n <= 0 || c == 0) return false;
-        p += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
-/* Text with names of the file in it, fit for a terminal: control characters and broken UTF-8 (also
- * what was cut in the middle) become '?'. */
-static void make_printable(char *text)
-{
-    uint8_t *p = (uint8_t *)text;
-    while (*p) {
-        utf8proc_int32_t c;
-        const utf8proc_ssize_t n = utf8proc_iterate(p, (utf8proc_ssize_t)strnlen((char *)p, 4), &c);
-        if (n <= 0 || c < 32 || (c >= 127 && c < 160))
-            *p++ = '?';
-        else
-            p += n;
-    }
+    return at_utf8_valid(data, len) == len && (!len || !memchr(data, 0, len));
 }
 
 static at_status fail_in_words(const at_weights *w, at_status status, at_error *err,
@@ -107,7 +85,7 @@ static at_status fail_in_words(const at_weights *w, at_status status, at_error *
 {
     char why[700];
     (void)vsnprintf(why, sizeof why, format, args);
-    make_printable(why);
+    at_utf8_printable(why);
     return at_fail(err, status, "%.250s: %s%s", w->path, why, fix);
 }
 
@@ -150,9 +128,14 @@ at_status at_weights_add(at_weights *w, const char *name, at_dtype type, int n_d
         return at_weights_damaged(w, err, "the name of tensor %zu is not text: %.200s", w->n, name);
     if (n_dims < 0 || n_dims > 8)
         return at_weights_damaged(w, err, "%.200s has %d dimensions", name, n_dims);
+    const bool blocks = at_dtype_is_block(type);
     size_t bytes = at_dtype_size(type);
+    if (blocks && (n_dims == 0 || dims[n_dims - 1] % AT_BLOCK != 0))
+        return at_weights_damaged(w, err, "%.200s is %s, but its rows are not whole blocks of %d",
+                                  name, at_dtype_name(type), (int)AT_BLOCK);
     for (int i = 0; i < n_dims; i++) {
-        if (dims[i] > SIZE_MAX || !at_mul(bytes, (size_t)dims[i], &bytes))
+        const uint64_t n = blocks && i == n_dims - 1 ? dims[i] / AT_BLOCK : dims[i];
+        if (n > SIZE_MAX || dims[i] > SIZE_MAX || !at_mul(bytes, (size_t)n, &bytes))
             return at_weights_damaged(w, err, "the shape of %.200s is absurd", name);
     }
     if (!data && (offset > w->map.size || bytes > w->map.size - offset))

@@ -16,7 +16,7 @@ typedef struct at_weight {
     int n_dims;       // 0..8
     uint64_t dims[8]; // PyTorch order: dims[0] slowest. GGUF's reversed order is turned here
     uint64_t offset;  // of the first byte, from the start of the file
-    uint64_t bytes;   // exactly product(dims) * size of type, all inside the file
+    uint64_t bytes;   // exactly what product(dims) of the type take, all inside the file
     const void *data; // contiguous, C order; may be unaligned (use memcpy or unaligned loads)
 } at_weight;
 

@@ -6,8 +6,9 @@
 
 /* What a decoder fills. Everything is the room's own memory (`al`). */
 typedef struct at_decoded {
-    int width, height;
-    uint8_t *rgb;    // [height, width, 3], at_free
+    int width, height;           // of rgb
+    int full_width, full_height; // of the file; 0: the same
+    uint8_t *rgb;                // [height, width, 3], at_free
     int orientation; // EXIF, 1..8; 1 when there is none, 0 when there was no memory to read it
 } at_decoded;
 
@@ -17,6 +18,7 @@ typedef struct at_decode_job {
     const char *name; // for messages
     uint64_t max_pixels;
     bool official_pixels;
+    int least_side; // both sides keep it when decoded smaller; 0: decode whole
     const at_allocator *al;
 } at_decode_job;
 

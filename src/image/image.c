@@ -42,7 +42,12 @@ static at_status read_options(at_image_options *o, const at_image_options *given
     if (known != AT_OK) return known;
     if (!o->max_pixels) o->max_pixels = MAX_PIXELS;
     if (!o->max_bytes) o->max_bytes = MAX_BYTES;
-    if (o->official_pixels) o->keep_rotated = 1;
+    if (o->least_side < 0)
+        return at_fail(err, AT_E_INVALID_PARAMETER, "least_side: %d is below 0", o->least_side);
+    if (o->official_pixels) {
+        o->keep_rotated = 1;
+        o->least_side = 0;
+    }
     return AT_OK;
 }
 
@@ -59,6 +64,7 @@ static at_status decode(const uint8_t *data, size_t size, const char *name,
                                .name = name,
                                .max_pixels = o->max_pixels,
                                .official_pixels = o->official_pixels != 0,
+                               .least_side = o->least_side,
                                .al = o->allocator};
     const at_image_kind kind = at_image_sniff(data, size);
     if (!kind.name)
@@ -70,6 +76,10 @@ static at_status decode(const uint8_t *data, size_t size, const char *name,
     at_decoded d = {.orientation = 1};
     at_status status = kind.decode(&job, &d, err);
     if (status == AT_OK && d.orientation == 0) status = at_no_memory_to_decode(&job, err);
+    if (!d.full_width) {
+        d.full_width = d.width;
+        d.full_height = d.height;
+    }
     if (status == AT_OK && !o->keep_rotated) status = at_orient(&d, o->allocator, err);
     at_image *image = status == AT_OK ? at_new(o->allocator, at_image) : NULL;
     if (status == AT_OK && !image) status = at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory", name);
@@ -77,6 +87,8 @@ static at_status decode(const uint8_t *data, size_t size, const char *name,
         *image = (at_image){.al = o->allocator,
                             .width = d.width,
                             .height = d.height,
+                            .full_width = d.full_width,
+                            .full_height = d.full_height,
                             .rgb = d.rgb,
                             .format = kind.name,
                             .orientation = d.orientation,
@@ -164,12 +176,30 @@ at_status at_image_from_rgb(const uint8_t *rgb, int width, int height, size_t st
     *i = (at_image){.al = o.allocator,
                     .width = width,
                     .height = height,
+                    .full_width = width,
+                    .full_height = height,
                     .rgb = copy,
                     .format = "rgb",
                     .orientation = 1};
 
     *image = i;
     return AT_OK;
+}
+
+at_status at_image_crop(const at_image *image, const int box[4], const char *name, at_image **part,
+                        at_error *err)
+{
+    if (!image || !box || !part)
+        return at_fail(err, AT_E_INVALID_PARAMETER, "at_image_crop: no argument may be NULL");
+    *part = NULL;
+    const int width = box[2] - box[0], height = box[3] - box[1];
+    if (box[0] < 0 || box[1] < 0 || box[0] >= box[2] || box[1] >= box[3] || box[2] > image->width ||
+        box[3] > image->height)
+        return at_fail(err, AT_E_INVALID_PARAMETER, "%s: crop ends outside the picture (%d x %d)",
+                       name ? name : "image", image->width, image->height);
+    const size_t stride = 3 * (size_t)image->width;
+    return at_image_from_rgb(image->rgb + (size_t)box[1] * stride + 3 * (size_t)box[0], width,
+                             height, stride, NULL, part, err);
 }
 
 int at_image_width(const at_image *image)
@@ -179,6 +209,14 @@ int at_image_width(const at_image *image)
 int at_image_height(const at_image *image)
 {
     return image->height;
+}
+int at_image_full_width(const at_image *image)
+{
+    return image->full_width;
+}
+int at_image_full_height(const at_image *image)
+{
+    return image->full_height;
 }
 const uint8_t *at_image_rgb(const at_image *image)
 {
@@ -199,6 +237,13 @@ const char *at_image_sha256(const at_image *image)
 uint64_t at_image_bytes(const at_image *image)
 {
     return image->bytes;
+}
+
+void at_image_forget_pixels(at_image *image)
+{
+    if (!image) return;
+    at_free(image->al, image->rgb);
+    image->rgb = NULL;
 }
 
 void at_image_free(at_image *image)

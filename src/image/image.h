@@ -7,11 +7,12 @@
 
 struct at_image {
     const at_allocator *al;
-    int width, height;  // px, upright
-    uint8_t *rgb;       // [height, width, 3]
-    const char *format; // static
-    int orientation;    // as found, 1..8
-    uint64_t bytes;     // encoded
+    int width, height;           // px of rgb, upright
+    int full_width, full_height; // px of the file, upright
+    uint8_t *rgb;                // [height, width, 3]
+    const char *format;          // static
+    int orientation;             // as found, 1..8
+    uint64_t bytes;              // encoded
     char sha256[65];
 };
 
@@ -25,5 +26,10 @@ at_status at_resize_bilinear(const uint8_t *src, int w, int h, uint8_t *dst, int
  * Normalize (div, sub, div; each rounded). */
 void at_normalise(const uint8_t *rgb, size_t pixels, const float mean[3], const float std[3],
                   float *y);
+
+/* Bytes that the caller gets and frees with at_buffer_free(): they begin AT_BUFFER_HEAD behind the start of a
+ * block of `al`, which becomes theirs. buffer.c */
+enum { AT_BUFFER_HEAD = AT_ALIGN };
+void *at_buffer_of(void *block, const at_allocator *al);
 
 #endif

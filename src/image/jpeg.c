@@ -85,6 +85,17 @@ static void rgb_of_cmyk(const uint8_t *cmyk, size_t n, uint8_t *rgb)
     }
 }
 
+/* Eighths of its size at which both sides keep `least` px. Powers of two alone: libjpeg-turbo has vector
+ * code for blocks of 8, 4 and 2, and none for those between. */
+static unsigned eighths(const struct jpeg_decompress_struct *c, int least)
+{
+    const size_t shorter = c->image_width < c->image_height ? c->image_width : c->image_height;
+    unsigned n = 1;
+    while (n < 8 && (shorter * n + 7) / 8 < (size_t)least)
+        n *= 2;
+    return n;
+}
+
 /* setjmp's frame: `volatile` what is changed between it and a jump. */
 static at_status run(decoder *d, const at_decode_job *job, at_decoded *out, uint8_t **row,
                      at_error *err)
@@ -110,6 +121,10 @@ static at_status run(decoder *d, const at_decode_job *job, at_decoded *out, uint
     find_orientation(&d->c, out);
     const bool four = d->c.num_components == 4;
     d->c.out_color_space = four ? JCS_CMYK : JCS_RGB;
+    if (job->least_side) {
+        d->c.scale_num = eighths(&d->c, job->least_side);
+        d->c.scale_denom = 8;
+    }
     (void)jpeg_start_decompress(&d->c);
     const size_t width = d->c.output_width, height = d->c.output_height;
     out->rgb = at_alloc(job->al, width * height * 3);
@@ -119,6 +134,8 @@ static at_status run(decoder *d, const at_decode_job *job, at_decoded *out, uint
                        width, height);
     out->width = (int)width;
     out->height = (int)height;
+    out->full_width = (int)d->c.image_width;
+    out->full_height = (int)d->c.image_height;
     while (d->c.output_scanline < height) {
         uint8_t *to = out->rgb + (size_t)d->c.output_scanline * width * 3;
         JSAMPROW line = four ? *row : to;

@@ -91,5 +91,10 @@ at_status at_orient(at_decoded *out, const at_allocator *al, at_error *err)
     out->rgb = to;
     out->width = (int)ow;
     out->height = (int)oh;
+    if (swap) {
+        const int across = out->full_width;
+        out->full_width = out->full_height;
+        out->full_height = across;
+    }
     return AT_OK;
 }

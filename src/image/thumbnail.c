@@ -8,12 +8,6 @@
 #include <jerror.h>
 #include <jpeglib.h>
 
-/* In front of the bytes that the caller gets, for at_buffer_free(). */
-typedef union head {
-    at_allocator al; // a copy: the image may be gone by then
-    char room[AT_ALIGN];
-} head;
-
 typedef struct encoder {
     struct jpeg_compress_struct c;
     struct jpeg_error_mgr errors;
@@ -21,7 +15,7 @@ typedef struct encoder {
     jmp_buf failed;
     char why[JMSG_LENGTH_MAX];
     const at_allocator *al;
-    uint8_t *buffer; // a head and `cap` bytes
+    uint8_t *buffer; // AT_BUFFER_HEAD and `cap` bytes
     size_t cap;
 } encoder;
 
@@ -40,16 +34,16 @@ static void begin(j_compress_ptr c)
 {
     encoder *e = (encoder *)c;
     e->cap = (size_t)16 << 10;
-    e->buffer = at_alloc(e->al, sizeof(head) + e->cap);
+    e->buffer = at_alloc(e->al, AT_BUFFER_HEAD + e->cap);
     if (!e->buffer) ERREXIT1(c, JERR_OUT_OF_MEMORY, 0);
-    e->to.next_output_byte = e->buffer + sizeof(head);
+    e->to.next_output_byte = e->buffer + AT_BUFFER_HEAD;
     e->to.free_in_buffer = e->cap;
 }
 
 static boolean grow(j_compress_ptr c) // called when the buffer is full
 {
     encoder *e = (encoder *)c;
-    const size_t full = sizeof(head) + e->cap;
+    const size_t full = AT_BUFFER_HEAD + e->cap;
     uint8_t *larger = at_realloc(e->al, e->buffer, full, full + e->cap);
     if (!larger) ERREXIT1(c, JERR_OUT_OF_MEMORY, 0);
     e->buffer = larger;
@@ -93,6 +87,9 @@ at_status at_image_thumbnail(const at_image *image, int side, int quality, void 
                        side, quality);
     *jpeg = NULL;
     *size = 0;
+    if (!image->rgb)
+        return at_fail(err, AT_E_INVALID_PARAMETER,
+                       "at_image_thumbnail: the pixels were forgotten");
     const int w = image->width, h = image->height, longer = w > h ? w : h;
     const double scale = longer > side ? (double)side / longer : 1.0;
     const int ow = (int)(w * scale + 0.5) > 0 ? (int)(w * scale + 0.5) : 1,
@@ -118,19 +115,7 @@ at_status at_image_thumbnail(const at_image *image, int side, int quality, void 
         at_free(image->al, e.buffer);
         return status;
     }
-    head h0 = {.room = {0}};
-    if (image->al) h0.al = *image->al;
-    memcpy(e.buffer, &h0, sizeof h0);
-    *jpeg = e.buffer + sizeof(head);
+    *jpeg = at_buffer_of(e.buffer, image->al);
     *size = e.cap - e.to.free_in_buffer;
     return AT_OK;
-}
-
-void at_buffer_free(void *buffer)
-{
-    if (!buffer) return;
-    void *start = (uint8_t *)buffer - sizeof(head);
-    head h;
-    memcpy(&h, start, sizeof h);
-    at_free(&h.al, start); // no functions in it: free()
 }
