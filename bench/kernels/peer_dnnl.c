@@ -17,11 +17,12 @@ static void threads(int n)
     omp_set_num_threads(n);
 }
 
-static dnnl_memory_desc_t matrix(size_t rows, size_t cols, dnnl_format_tag_t tag)
+static dnnl_memory_desc_t matrix(size_t rows, size_t cols, dnnl_data_type_t type,
+                                 dnnl_format_tag_t tag)
 {
     dnnl_memory_desc_t d;
     const dnnl_dims_t dims = {(dnnl_dim_t)rows, (dnnl_dim_t)cols};
-    dnnl_memory_desc_init_by_tag(&d, 2, dims, dnnl_f32, tag);
+    dnnl_memory_desc_init_by_tag(&d, 2, dims, type, tag);
     return d;
 }
 
@@ -39,20 +40,25 @@ static void reorder(call *c, dnnl_memory_t from, dnnl_memory_t to, const dnnl_me
     dnnl_primitive_desc_destroy(pd);
 }
 
-static void *prepare(size_t m, size_t n, size_t k, const float *x, const float *w, float *y)
+static void *prepare(size_t m, size_t n, size_t k, at_dtype dtype, const void *x, const void *w,
+                     float *y)
 {
+    const dnnl_data_type_t type = dtype == AT_F32    ? dnnl_f32
+                                  : dtype == AT_BF16 ? dnnl_bf16
+                                                     : dnnl_s8;
     call *c = calloc(1, sizeof *c);
     if (!c || dnnl_engine_create(&c->engine, dnnl_cpu, 0) != dnnl_success) return NULL;
     dnnl_stream_create(&c->stream, c->engine, dnnl_stream_default_flags);
-    const dnnl_memory_desc_t xd = matrix(m, k, dnnl_ab), yd = matrix(m, n, dnnl_ab);
-    const dnnl_memory_desc_t any = matrix(k, n, dnnl_format_tag_any), plain = matrix(k, n, dnnl_ba);
+    const dnnl_memory_desc_t xd = matrix(m, k, type, dnnl_ab), yd = matrix(m, n, dnnl_f32, dnnl_ab);
+    const dnnl_memory_desc_t any = matrix(k, n, type, dnnl_format_tag_any),
+                             plain = matrix(k, n, type, dnnl_ba);
     dnnl_matmul_desc_t d;
     dnnl_primitive_desc_t pd;
     dnnl_matmul_desc_init(&d, &xd, &any, NULL, &yd);
-    dnnl_primitive_desc_create(&pd, &d, NULL, c->engine, NULL);
+    if (dnnl_primitive_desc_create(&pd, &d, NULL, c->engine, NULL) != dnnl_success) return NULL;
     const dnnl_memory_desc_t *wd = dnnl_primitive_desc_query_md(pd, dnnl_query_weights_md, 0);
     union { // the C interface has no const
-        const float *in;
+        const void *in;
         void *out;
     } from_x = {.in = x}, from_w = {.in = w};
     dnnl_memory_t given;

@@ -15,9 +15,10 @@ static void threads(int n)
     openblas_set_num_threads(n);
 }
 
-static void *prepare(size_t m, size_t n, size_t k, const float *x, const float *w, float *y)
+static void *prepare(size_t m, size_t n, size_t k, at_dtype type, const void *x, const void *w,
+                     float *y)
 {
-    call *c = malloc(sizeof *c);
+    call *c = type == AT_F32 ? malloc(sizeof *c) : NULL;
     if (c) *c = (call){m, n, k, x, w, y};
     return c;
 }

@@ -14,24 +14,39 @@ typedef struct at_device at_device;
 
 /* Scratch is taken when a device is opened, so some sizes have limits; nn checks them. */
 enum {
-    AT_MAX_ROW = 1 << 16,  // n of a norm with gather, per_class of a re-weighting
-    AT_MAX_KEYS = 4096,    // n_k of an attention
-    AT_MAX_HEAD_DIM = 256, // its head_dim
+    AT_MAX_ROW = 1 << 16,       // n of a norm with gather, per_class of a re-weighting
+    AT_MAX_BYTES_DEPTH = 32768, // k of a matrix of bytes
+    AT_MAX_KEYS = 4096,         // n_k of an attention
+    AT_MAX_HEAD_DIM = 256,      // its head_dim
 };
 
 /* Weights [n, k] of a linear layer (PyTorch's [out, in]), packed for the device. */
 typedef struct at_matrix {
     size_t n, k;
-    at_dtype type; // AT_F32, AT_F16, AT_BF16 in storage; products and sums are f32
-    void *data;    // packed, owned; layout is the backend's
+    // AT_F32, AT_F16, AT_BF16 in storage; products and sums are f32. AT_I8: W8A8, activations are
+    // quantised row by row, products and sums are whole numbers. AT_Q8_0, AT_Q4_0: weights in blocks,
+    // widened on their way, products and sums are f32
+    at_dtype type;
+    bool narrow; // AT_BF16 whose products are of bfloat16: x is rounded to it, sums are f32
+    void *data;  // packed, owned; layout is the backend's
     size_t bytes;
 } at_matrix;
 
-typedef enum at_act { AT_ACT_NONE, AT_ACT_GELU, AT_ACT_RELU, AT_ACT_RELU6 } at_act;
+typedef enum at_act {
+    AT_ACT_NONE,
+    AT_ACT_GELU,
+    AT_ACT_QUICK_GELU,
+    AT_ACT_RELU,
+    AT_ACT_RELU6
+} at_act;
 
-/* y[m, n] = act(x[m, k] W^T + bias[n]) + residual[m, n]. GELU is the erf form. y may be residual. */
+/* y[m, n] = act(x[m, k] W^T + bias[n]) + residual[m, n]. GELU is the erf form,
+ * QUICK_GELU x / (1 + exp(-1.702 x)). y may be residual.
+ * With `together`, m is a number of pictures of so many rows each, and the bits of a row may depend on the
+ * other rows of its picture: an error is small beside the picture's results, not beside each. */
 typedef struct at_linear_args {
     size_t m;
+    size_t together; // 0: each row is by itself
     const float *x;
     size_t ldx;
     const at_matrix *w;
@@ -80,6 +95,9 @@ typedef struct at_attention_args {
     const uint8_t *region; // [groups, n_q] or NULL
     const float *key_mask; // [batch, n_k] or NULL
     bool causal;
+    bool coarse; // the device may round q, k, v and P to bfloat16
+    bool
+        kept; // keys and values outlive the call and its queries are few: not worth packing. No index
 } at_attention_args;
 
 /* Rows of patches for a convolution as a product: y[b, oy, ox, :] = x[b, oy*stride - pad_top + dy,
@@ -137,12 +155,31 @@ typedef struct at_row_dots_args {
     float *y;             // [rows]
 } at_row_dots_args;
 
+/* What the device's threads can do at most, measured; 0: there is no such instruction. */
+typedef struct at_peak {
+    double flop_s;  // of f32 multiply-adds, each two
+    double bf16_s;  // likewise, of bfloat16
+    double int8_s;  // and of bytes
+    double bytes_s; // read from memory
+    int threads;
+} at_peak;
+
 typedef struct at_backend {
     const char *name; // "cpu"
     /* Packs w [n, k], C order, of `src` type (f32, f16, bf16) into `dst` type, on `pool` (may be
-     * NULL). AT_E_OUT_OF_MEMORY only. */
+     * NULL); or of blocks, the same type on both sides, k whole blocks. AT_E_OUT_OF_MEMORY only. */
     at_status (*pack)(at_matrix *out, const void *w, at_dtype src, at_dtype dst, size_t n, size_t k,
                       at_pool *pool, const at_allocator *al, at_error *err);
+    /* Packs w [n, k] of AT_I8 with a scale a row of w, n floats at any address. k <= AT_MAX_BYTES_DEPTH.
+     * AT_E_OUT_OF_MEMORY only. */
+    at_status (*pack_s8)(at_matrix *out, const int8_t *w, const void *scales, size_t n, size_t k,
+                         at_pool *pool, const at_allocator *al, at_error *err);
+    /* True if the device has instructions for products of bfloat16. */
+    bool (*computes_bf16)(void);
+    /* Packs w [n, k] of `src` type (f32, f16, bf16), rounded to bfloat16, for products of bfloat16 (slow
+     * loops where the device has no instructions). k <= AT_MAX_BYTES_DEPTH. AT_E_OUT_OF_MEMORY only. */
+    at_status (*pack_bf16)(at_matrix *out, const void *w, at_dtype src, size_t n, size_t k,
+                           at_pool *pool, const at_allocator *al, at_error *err);
     void (*unpack)(at_matrix *m, const at_allocator *al); // frees; a zeroed one is fine
     at_status (*open)(at_device **out, int threads, const at_allocator *al, at_error *err);
     void (*close)(at_device *d);
@@ -156,6 +193,7 @@ typedef struct at_backend {
     void (*mean)(at_device *d, const at_mean_args *a);
     void (*row_dots)(at_device *d, const at_row_dots_args *a);
     void (*add)(at_device *d, size_t n, const float *a, const float *b, float *y); // y = a + b
+    at_status (*peak)(at_pool *pool, const at_allocator *al, at_peak *out, at_error *err);
 } at_backend;
 
 extern const at_backend at_backend_cpu;

@@ -20,8 +20,11 @@ typedef struct at_tensor {
 
 typedef enum at_op {
     AT_OP_LINEAR,
+    AT_OP_LINEAR_BF16, // of a matrix that is narrow,
+    AT_OP_LINEAR_S8,   // of bytes
     AT_OP_NORM,
     AT_OP_ATTENTION,
+    AT_OP_ATTENTION_COARSE, // at_attention_args.coarse
     AT_OP_IM2COL,
     AT_OP_DEPTHWISE,
     AT_OP_REWEIGHT,
@@ -33,13 +36,18 @@ typedef enum at_op {
 
 typedef struct at_op_count {
     double seconds;
-    double flop; // nominal, 2 a multiply-add
+    double flop;  // nominal, 2 a multiply-add
+    double bytes; // operands and result, each once
     uint64_t calls;
 } at_op_count;
 
 /* Sees a stage of a forward pass (docs/models/stages.md); not AT_OK stops the pass with it. */
 typedef at_status (*at_observe_fn)(void *user, const char *stage, const float *data,
                                    const size_t *dims, int n_dims);
+
+/* Sees every product before it is computed; x as it was given to at_linear_to(). */
+struct at_exec;
+typedef void (*at_product_fn)(void *user, struct at_exec *x, const at_linear_args *a);
 
 typedef struct at_exec {
     const at_backend *backend;
@@ -49,6 +57,10 @@ typedef struct at_exec {
     at_error *err; // may be NULL
     at_observe_fn observe;
     void *observe_user;
+    at_product_fn product; // NULL: nobody looks
+    void *product_user;
+    bool
+        together; // rows of a product are of one picture, or of pictures [B, N, C]; see at_linear_args
     bool profile;
     at_op_count counts[AT_OPS_];
 } at_exec;

@@ -1,6 +1,7 @@
 /* ops.c - each op: shapes, then the backend, then its time. */
 #include "nn/nn.h"
 
+#include "base/block.h"
 #include "kernels/kernels.h"
 
 #include <math.h>
@@ -8,10 +9,17 @@
 #include <time.h>
 
 static const char *const op_names[AT_OPS_] = {
-    [AT_OP_LINEAR] = "linear",       [AT_OP_NORM] = "layer_norm",
-    [AT_OP_ATTENTION] = "attention", [AT_OP_IM2COL] = "im2col",
-    [AT_OP_DEPTHWISE] = "depthwise", [AT_OP_REWEIGHT] = "reweight",
-    [AT_OP_MEAN] = "mean",           [AT_OP_ADD] = "add",
+    [AT_OP_LINEAR] = "linear",
+    [AT_OP_LINEAR_BF16] = "linear_bf16",
+    [AT_OP_LINEAR_S8] = "linear_int8",
+    [AT_OP_NORM] = "layer_norm",
+    [AT_OP_ATTENTION] = "attention",
+    [AT_OP_ATTENTION_COARSE] = "attention_coarse",
+    [AT_OP_IM2COL] = "im2col",
+    [AT_OP_DEPTHWISE] = "depthwise",
+    [AT_OP_REWEIGHT] = "reweight",
+    [AT_OP_MEAN] = "mean",
+    [AT_OP_ADD] = "add",
     [AT_OP_COPY] = "copy",
 };
 
@@ -48,6 +56,12 @@ static void end(at_exec *x, at_op op, double start, double flop)
     x->counts[op].calls++;
 }
 
+/* Of the op that just ended: so many floats, and bytes of weights. */
+static void moved(at_exec *x, at_op op, size_t floats, size_t weights)
+{
+    if (x->profile) x->counts[op].bytes += (double)sizeof(float) * (double)floats + (double)weights;
+}
+
 void at_linear_to(at_exec *x, at_tensor in, const at_linear *l, at_act act,
                   const at_tensor *residual, at_tensor y)
 {
@@ -55,18 +69,26 @@ void at_linear_to(at_exec *x, at_tensor in, const at_linear *l, at_act act,
     const bool fit = at_cols(in) == l->w.k && at_cols(y) == l->w.n && at_rows(y) == m &&
                      (!residual || (at_rows(*residual) == m && at_cols(*residual) == l->w.n));
     double start = 0;
-    if (!begin(x, AT_OP_LINEAR, fit, &start)) return;
-    x->backend->linear(x->device, &(at_linear_args){.m = m,
-                                                    .x = in.data,
-                                                    .ldx = in.ld,
-                                                    .w = &l->w,
-                                                    .bias = l->bias,
-                                                    .act = act,
-                                                    .residual = residual ? residual->data : NULL,
-                                                    .ld_residual = residual ? residual->ld : 0,
-                                                    .y = y.data,
-                                                    .ldy = y.ld});
-    end(x, AT_OP_LINEAR, start, 2.0 * (double)m * (double)l->w.n * (double)l->w.k);
+    const at_op op = l->w.type == AT_I8 ? AT_OP_LINEAR_S8
+                     : l->w.narrow      ? AT_OP_LINEAR_BF16
+                                        : AT_OP_LINEAR;
+    if (!begin(x, op, fit, &start)) return;
+    const size_t together = !x->together ? 0 : in.n_dims == 3 ? in.dims[1] : m;
+    const at_linear_args a = {.m = m,
+                              .together = together,
+                              .x = in.data,
+                              .ldx = in.ld,
+                              .w = &l->w,
+                              .bias = l->bias,
+                              .act = act,
+                              .residual = residual ? residual->data : NULL,
+                              .ld_residual = residual ? residual->ld : 0,
+                              .y = y.data,
+                              .ldy = y.ld};
+    if (x->product) x->product(x->product_user, x, &a);
+    x->backend->linear(x->device, &a);
+    end(x, op, start, 2.0 * (double)m * (double)l->w.n * (double)l->w.k);
+    moved(x, op, m * (l->w.k + l->w.n + (residual ? l->w.n : 0)), l->w.bytes);
 }
 
 at_tensor at_linear_new(at_exec *x, at_tensor in, const at_linear *l, at_act act)
@@ -97,6 +119,7 @@ static void norm(at_exec *x, at_tensor in, const int32_t *gather, size_t segment
                                                 .y = y.data,
                                                 .ldy = y.ld});
     end(x, AT_OP_NORM, start, 8.0 * (double)rows * (double)n->n);
+    moved(x, AT_OP_NORM, 2 * rows * n->n, 0);
 }
 
 void at_norm_to(at_exec *x, at_tensor in, const at_norm *n, at_tensor y)
@@ -116,13 +139,15 @@ void at_norm_gather(at_exec *x, at_tensor in, const int32_t *gather, size_t segm
 void at_attend(at_exec *x, const at_attention_args *a)
 {
     double start = 0;
+    const at_op op = a->coarse ? AT_OP_ATTENTION_COARSE : AT_OP_ATTENTION;
     const bool fit = a->head_dim && a->head_dim <= AT_MAX_HEAD_DIM && a->n_k &&
                      a->n_k <= AT_MAX_KEYS && (a->groups == 1 || (a->index && a->n_q == a->n_k));
-    if (!begin(x, AT_OP_ATTENTION, fit, &start)) return;
+    if (!begin(x, op, fit, &start)) return;
     x->backend->attention(x->device, a);
-    end(x, AT_OP_ATTENTION, start,
+    end(x, op, start,
         4.0 * (double)(a->batch * a->groups * a->heads) * (double)(a->n_q * a->n_k) *
             (double)a->head_dim);
+    moved(x, op, 2 * a->batch * a->groups * a->heads * (a->n_q + a->n_k) * a->head_dim, 0);
 }
 
 void at_patches(at_exec *x, const at_im2col_args *a)
@@ -131,6 +156,8 @@ void at_patches(at_exec *x, const at_im2col_args *a)
     if (!begin(x, AT_OP_IM2COL, a->kernel && a->stride, &start)) return;
     x->backend->im2col(x->device, a);
     end(x, AT_OP_IM2COL, start, 0);
+    moved(x, AT_OP_IM2COL,
+          a->batch * a->c * (a->h * a->w + a->out_h * a->out_w * a->kernel * a->kernel), 0);
 }
 
 void at_depthwise3x3(at_exec *x, const at_depthwise_args *a)
@@ -139,6 +166,7 @@ void at_depthwise3x3(at_exec *x, const at_depthwise_args *a)
     if (!begin(x, AT_OP_DEPTHWISE, a->stride != 0, &start)) return;
     x->backend->depthwise(x->device, a);
     end(x, AT_OP_DEPTHWISE, start, 18.0 * (double)(a->batch * a->out_h * a->out_w) * (double)a->c);
+    moved(x, AT_OP_DEPTHWISE, a->batch * a->c * (a->h * a->w + a->out_h * a->out_w), 0);
 }
 
 void at_reweight(at_exec *x, const at_reweight_args *a)
@@ -149,6 +177,8 @@ void at_reweight(at_exec *x, const at_reweight_args *a)
     x->backend->reweight(x->device, a);
     end(x, AT_OP_REWEIGHT, start,
         4.0 * (double)(a->batch * a->classes) * (double)(a->per_class * a->dim));
+    moved(x, AT_OP_REWEIGHT, a->batch * (1 + a->classes) * a->dim,
+          a->classes * a->per_class * a->dim * at_dtype_size(a->type));
 }
 
 void at_mean_rows(at_exec *x, at_tensor in, float *y, size_t y_batch)
@@ -166,18 +196,26 @@ void at_mean_rows(at_exec *x, at_tensor in, float *y, size_t y_batch)
     end(x, AT_OP_MEAN, start, (double)(in.dims[0] * in.dims[1]) * (double)in.dims[2]);
 }
 
+static void widen(at_dtype type, size_t n, const void *src, float *y)
+{
+    const at_kernels *kernels = at_kernels_get();
+    switch (type) {
+    case AT_F16: kernels->f32_of_f16(n, src, y); break;
+    case AT_BF16: kernels->f32_of_bf16(n, src, y); break;
+    case AT_Q8_0:
+    case AT_Q4_0: at_block_decode(type, n, src, y); break;
+    default: memcpy(y, src, n * sizeof *y);
+    }
+}
+
 void at_rows_to(at_exec *x, const at_rows_view *rows, size_t first, at_tensor y)
 {
     double start = 0;
     const size_t n = at_rows(y), k = at_cols(y);
     const bool fit = k == rows->k && first <= rows->n && n <= rows->n - first && y.ld == k;
     if (!begin(x, AT_OP_COPY, fit, &start)) return;
-    const char *src = (const char *)rows->data + first * k * at_dtype_size(rows->type);
-    const at_kernels *kernels = at_kernels_get();
-    if (rows->type == AT_F32)
-        memcpy(y.data, src, n * k * sizeof(float));
-    else
-        (rows->type == AT_F16 ? kernels->f32_of_f16 : kernels->f32_of_bf16)(n * k, src, y.data);
+    widen(rows->type, n * k, (const char *)rows->data + at_dtype_bytes(rows->type, first * k),
+          y.data);
     end(x, AT_OP_COPY, start, 0);
 }
 
@@ -186,19 +224,13 @@ void at_embed_to(at_exec *x, const at_rows_view *rows, const int32_t *ids, at_te
     double start = 0;
     const size_t n = at_rows(y), k = at_cols(y);
     if (!begin(x, AT_OP_COPY, k == rows->k, &start)) return;
-    const size_t bytes = k * at_dtype_size(rows->type);
-    const at_kernels *kernels = at_kernels_get();
+    const size_t bytes = at_dtype_bytes(rows->type, k);
     for (size_t r = 0; r < n; r++) {
         if (ids[r] < 0 || (size_t)ids[r] >= rows->n) {
             at_exec_fail(x, AT_E_INTERNAL, "token %d of %zu", (int)ids[r], rows->n);
             return;
         }
-        const char *src = (const char *)rows->data + (size_t)ids[r] * bytes;
-        if (rows->type == AT_F32)
-            memcpy(y.data + r * y.ld, src, bytes);
-        else
-            (rows->type == AT_F16 ? kernels->f32_of_f16 : kernels->f32_of_bf16)(k, src,
-                                                                                y.data + r * y.ld);
+        widen(rows->type, k, (const char *)rows->data + (size_t)ids[r] * bytes, y.data + r * y.ld);
     }
     end(x, AT_OP_COPY, start, 0);
 }
@@ -228,6 +260,7 @@ void at_copy_to(at_exec *x, at_tensor in, at_tensor y)
     for (size_t r = 0; r < at_rows(in); r++)
         memcpy(y.data + r * y.ld, in.data + r * in.ld, at_cols(in) * sizeof(float));
     end(x, AT_OP_COPY, start, 0);
+    moved(x, AT_OP_COPY, 2 * at_rows(in) * at_cols(in), 0);
 }
 
 void at_add_to(at_exec *x, at_tensor a, at_tensor b, at_tensor y)
@@ -239,6 +272,7 @@ void at_add_to(at_exec *x, at_tensor a, at_tensor b, at_tensor y)
     if (!begin(x, AT_OP_ADD, fit, &start)) return;
     x->backend->add(x->device, n, a.data, b.data, y.data);
     end(x, AT_OP_ADD, start, (double)n);
+    moved(x, AT_OP_ADD, 3 * n, 0);
 }
 
 void at_unit_rows(at_exec *x, at_tensor in, at_tensor y)

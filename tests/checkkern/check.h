@@ -76,4 +76,8 @@ void rate(const struct checker *t, const char *what, double seconds, double flop
 AT_KERNELS(K)
 #undef K
 
+/* The endings of a product that are exact enough for bounds of sums. */
+enum { ENDS = 5 };
+extern const at_end_act ends[ENDS];
+
 #endif

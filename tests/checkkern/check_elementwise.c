@@ -79,7 +79,10 @@ void check_bf16_of_f32(struct checker *t)
     check_narrow(t, t->k->bf16_of_f32, t->ref->bf16_of_f32, 0x7f80);
 }
 
-void check_gelu(struct checker *t)
+typedef void (*map_fn)(size_t n, const float *x, float *y);
+
+/* A function of one value: near its meaning, in place, each place alike. */
+static void check_map(struct checker *t, map_fn fn, double (*meaning)(double), const char *name)
 {
     for (int round = 0; round < 400; round++) {
         const size_t n = (size_t)round < AT_COUNT(sizes) ? sizes[round] : 997;
@@ -89,28 +92,66 @@ void check_gelu(struct checker *t)
              i++) // evenly over what matters, or all magnitudes
             x[i] = round % 4 == 2 ? random_float() * 5.0f
                                   : ldexpf(random_float(), (int)(random_bits() % 40) - 30);
-        t->k->gelu(n, x, y);
+        fn(n, x, y);
         for (size_t i = 0; i < n; i++) {
             const double v = (double)x[i];
-            double want = 0.5 * v * erfc(-v * 0.70710678118654752440);
-            if (v < -15.0) want = 0.0; // -inf * 0
-            expect(t, (double)y[i], want, 0.0, "gelu(%a)", v);
+            expect(t, (double)y[i], meaning(v), 0.0, "%s(%a)", name, v);
         }
         guard_release(t);
     }
     for (size_t s = 0; s < AT_COUNT(sizes); s++) { // in place, and each place alike
         const size_t n = sizes[s];
         float *x = input(n), *y = output(n), *z = copy_of(x, n, 0);
-        t->k->gelu(n, x, y);
-        t->k->gelu(n, z, z);
+        fn(n, x, y);
+        fn(n, z, z);
         expect_bytes(t, z, y, n * sizeof *y, "in place, n %zu", n);
         for (size_t i = 0; i < n; i++) {
             float alone = NAN;
-            t->k->gelu(1, &x[i], &alone);
+            fn(1, &x[i], &alone);
             expect_bytes(t, &alone, &y[i], sizeof alone, "alone, %zu of %zu", i, n);
         }
         guard_release(t);
     }
+}
+
+static double gelu(double v)
+{
+    return v < -15.0 ? 0.0 : 0.5 * v * erfc(-v * 0.70710678118654752440); // not -inf * 0
+}
+void check_gelu(struct checker *t)
+{
+    check_map(t, t->k->gelu, gelu, "gelu");
+}
+
+void check_gelu_coarse(struct checker *t)
+{
+    for (int round = 0; round < 60; round++) {
+        const size_t n = (size_t)round < AT_COUNT(sizes) ? sizes[round] : 997;
+        float *x = input(n), *y = output(n), *want = output(n);
+        if (round % 3 == 1) fill_adversarial(x, n);
+        for (size_t i = 0; i < n && round % 3 == 2; i++)
+            x[i] = random_float() * 3.0f;
+        t->k->gelu_coarse(n, x, y);
+        t->ref->gelu_coarse(n, x, want);
+        expect_bytes(t, y, want, n * sizeof *y, "n %zu", n);
+        for (size_t i = 0; i < n; i++) { // a polynomial in the place of Phi
+            const double v = (double)x[i], off = fabs((double)y[i] - gelu(v));
+            if (off > 1.9e-4 * (1.0 + fabs(v) * 1e-3))
+                expect(t, (double)y[i], gelu(v), 0.0, "%a", v);
+        }
+        t->k->gelu_coarse(n, x, x);
+        expect_bytes(t, x, y, n * sizeof *y, "in place, n %zu", n);
+        guard_release(t);
+    }
+}
+
+static double quick_gelu(double v)
+{
+    return v < -51.0 ? 0.0 : v / (1.0 + exp(-(double)1.702f * v));
+}
+void check_quick_gelu(struct checker *t)
+{
+    check_map(t, t->k->quick_gelu, quick_gelu, "quick_gelu");
 }
 
 void check_add(struct checker *t)
@@ -165,11 +206,28 @@ void bench_bf16_of_f32(struct checker *t)
     bench_narrow(t, t->k->bf16_of_f32);
 }
 
+void bench_gelu_coarse(struct checker *t)
+{
+    float *x = input(BENCH), *y = output(BENCH);
+    double s;
+    TIME_CALL(s, t->k->gelu_coarse(BENCH, x, y));
+    rate(t, "4096 values", s, 0, 8.0 * BENCH);
+    guard_release(t);
+}
+
 void bench_gelu(struct checker *t)
 {
     float *x = input(BENCH), *y = output(BENCH);
     double s;
     TIME_CALL(s, t->k->gelu(BENCH, x, y));
+    rate(t, "4096 values", s, 0, 8.0 * BENCH);
+}
+
+void bench_quick_gelu(struct checker *t)
+{
+    float *x = input(BENCH), *y = output(BENCH);
+    double s;
+    TIME_CALL(s, t->k->quick_gelu(BENCH, x, y));
     rate(t, "4096 values", s, 0, 8.0 * BENCH);
 }
 

@@ -28,35 +28,37 @@ static void put(char *w, enum type type, size_t i, float f)
         memcpy(w + 2 * i, &h, sizeof h);
 }
 
-typedef void (*dots_fn)(size_t rows, size_t n, const void *w, const float *x, float *y);
-typedef void (*mix_fn)(size_t rows, size_t n, const void *w, const float *p, bool more, float *y);
+typedef void (*dots_fn)(size_t rows, size_t n, const void *w, size_t ld, const float *x, float *y);
+typedef void (*mix_fn)(size_t rows, size_t n, const void *w, size_t ld, const float *p, bool more,
+                       float *y);
 
 static void check_both(struct checker *t, enum type type, dots_fn dots, mix_fn mix)
 {
     for (int round = 0; round < 200; round++) {
         const size_t rows = 1 + random_bits() % 20, n = 2 + random_bits() % 90,
+                     ld = n + random_bits() % 9, count = (rows - 1) * ld + n,
                      size = type == F32 ? 4 : 2;
         const bool more = random_bits() % 2;
-        char *w = guard(rows * n * size + round % 2, 0); // ends one byte before the page, or on it
-        for (size_t i = 0; i < rows * n; i++)
+        char *w = guard(count * size + round % 2, 0); // ends one byte before the page, or on it
+        for (size_t i = 0; i < count; i++)
             put(w, type, i, random_float());
         float *x = input(dots ? n : rows), *y = output(dots ? rows : n);
         float *before = input(n);
         if (dots)
-            dots(rows, n, w, x, y);
+            dots(rows, n, w, ld, x, y);
         else {
             if (more) memcpy(y, before, n * sizeof *y);
-            mix(rows, n, w, x, more, y);
+            mix(rows, n, w, ld, x, more, y);
         }
         for (size_t o = 0; o < (dots ? rows : n); o++) {
             double want = !dots && more ? (double)before[o] : 0.0, magnitude = fabs(want);
             for (size_t i = 0; i < (dots ? n : rows); i++) {
-                const double v = (double)x[i] * get(w, type, dots ? o * n + i : i * n + o);
+                const double v = (double)x[i] * get(w, type, dots ? o * ld + i : i * ld + o);
                 want += v;
                 magnitude += fabs(v);
             }
-            expect(t, (double)y[o], want, magnitude, "rows %zu n %zu more %d, [%zu]", rows, n, more,
-                   o);
+            expect(t, (double)y[o], want, magnitude, "rows %zu n %zu ld %zu more %d, [%zu]", rows,
+                   n, ld, more, o);
         }
         guard_release(t);
     }
@@ -70,9 +72,9 @@ static void bench_both(struct checker *t, size_t size, dots_fn dots, mix_fn mix)
     float *x = input(n), *y = output(n);
     double s;
     if (dots)
-        TIME_CALL(s, dots(rows, n, w, x, y));
+        TIME_CALL(s, dots(rows, n, w, n, x, y));
     else
-        TIME_CALL(s, mix(rows, n, w, x, false, y));
+        TIME_CALL(s, mix(rows, n, w, n, x, false, y));
     rate(t, "51 x 512", s, 2.0 * (double)(rows * n), (double)(rows * n * size));
 }
 

@@ -50,7 +50,31 @@ def phi_terms(c, degree):
     fit([s**i for i in range(degree + 1)], target, [f"phi_{i}" for i in range(degree + 1)])
 
 
+def gelu_coarse_terms(limit=4.0, count=7):
+    """Phi(x) - 1/2 = x P(x^2), |x| <= limit, where it is 1/2; least error of x Phi(x). Of v = x / limit."""
+    v = np.cos(np.pi * (np.arange(4000) + 0.5) / 8000)
+    t = np.array([0.5 * math.erf(limit * x / math.sqrt(2)) for x in v])
+    basis = np.stack([v ** (2 * i + 1) - v ** (2 * count - 1) for i in range(count - 1)], 1)
+    target, size, weight = t - 0.5 * v ** (2 * count - 1), np.maximum(limit * v, 0.3), np.ones_like(v)
+    for _ in range(400):
+        c, *_ = np.linalg.lstsq(basis * (weight * size)[:, None], target * weight * size, rcond=None)
+        error = np.abs(basis @ c - target) * size
+        weight *= 0.5 + error / error.max()
+        weight /= weight.mean()
+    c = [float(np.float32(x)) for x in c]
+    c.append(0.5 - sum(c))
+    c = [float(np.float32(x / limit ** (2 * i + 1))) for i, x in enumerate(c)]
+    print("gelu coarse, highest first", [x.hex() for x in reversed(c)])
+    x = np.linspace(-9, 9, 200001)
+    u = np.clip(x, -limit, limit)
+    g = x * (0.5 + sum(k * u ** (2 * i + 1) for i, k in enumerate(c)))
+    true = x * 0.5 * np.array([math.erfc(-a / math.sqrt(2)) for a in x])
+    print("largest error", np.abs(g - true).max(), "at the limit",
+          limit * sum(k * limit ** (2 * i) for i, k in enumerate(c)) - 0.5)
+
+
 if __name__ == "__main__":
+    gelu_coarse_terms()
     exp_terms()
     c = float(np.float32(0.23))  # the best of 0.16, 0.17, .. 0.60 at this degree
     phi_terms(c, 8)

@@ -45,13 +45,17 @@ static const struct level {
 } levels[] = {
     {"ref", 0},
     {"avx2", AT_CPU_AVX2},
+    {"avxvnni", AT_CPU_AVX2 | AT_CPU_AVXVNNI},
     {"avx512", AT_CPU_AVX2 | AT_CPU_AVX512},
+    {"avx512vnni", AT_CPU_AVX2 | AT_CPU_AVX512 | AT_CPU_AVX512VNNI},
+    {"avx512bf16", AT_CPU_AVX2 | AT_CPU_AVX512 | AT_CPU_AVX512VNNI | AT_CPU_AVX512BF16},
+    {"amx", AT_CPU_AVX2 | AT_CPU_AVX512 | AT_CPU_AVX512VNNI | AT_CPU_AVX512BF16 | AT_CPU_AMX},
 };
 
 static unsigned runnable(void)
 {
 #ifdef CHECK_SIMDE
-    return at_cpu_features() & AT_CPU_AVX2 ? AT_CPU_AVX2 | AT_CPU_AVX512 : 0;
+    return at_cpu_features() & AT_CPU_AVX2 ? AT_CPU_ALL : 0;
 #else
     return at_cpu_features();
 #endif

@@ -4,5 +4,5 @@
 unsigned check_cpu_features(void);
 unsigned check_cpu_features(void)
 {
-    return AT_CPU_AVX2 | AT_CPU_AVX512;
+    return AT_CPU_ALL;
 }

@@ -28,7 +28,8 @@ size_t at_cpu_attention_floats(const at_kernels *kn)
 {
     const size_t keys = at_round_up(AT_MAX_KEYS, kn->nr),
                  dim = at_round_up(AT_MAX_HEAD_DIM, kn->nr);
-    return 2 * keys * dim + 2 * AT_Q_BLOCK * dim + AT_Q_BLOCK * keys;
+    return at_max_size(2 * keys * dim + 2 * AT_Q_BLOCK * dim + AT_Q_BLOCK * keys,
+                       at_attend_room(AT_MAX_KEYS, AT_MAX_HEAD_DIM) / sizeof(float));
 }
 
 static room room_of(const attending *t, int worker)
@@ -168,6 +169,59 @@ static void attend_chunk(void *ctx, size_t chunk, int worker)
     }
 }
 
+/* Few queries and keys that another call will want too: each is read where it lies. */
+static void attend_few_chunk(void *ctx, size_t chunk, int worker)
+{
+    const attending *t = ctx;
+    const at_attention_args *a = t->a;
+    const size_t dim = a->head_dim, h = chunk % a->heads, b = chunk / a->heads;
+    const float *q = a->q + b * a->q_batch + h * dim, *k = a->k + b * a->kv_batch + h * dim,
+                *v = a->v + b * a->kv_batch + h * dim;
+    float *scores = room_of(t, worker).scores, *out = a->out + b * a->out_batch + h * dim;
+    for (size_t i = 0; i < a->n_q; i++)
+        t->kn->dots_f32(a->n_k, dim, k, a->ldkv, q + i * a->ldq, scores + i * t->ld_scores);
+    softmax(t, b, 0, h, 0, a->n_q, scores);
+    for (size_t i = 0; i < a->n_q; i++)
+        t->kn->mix_f32(a->n_k, dim, v, a->ldkv, scores + i * t->ld_scores, false, out + i * a->ldo);
+}
+
+/* All of it in a kernel. Windows follow each other within a head, whose bias stays in the cache. */
+static void attend_bf16_chunk(void *ctx, size_t chunk, int worker)
+{
+    const attending *t = ctx;
+    const at_attention_args *a = t->a;
+    const size_t range = chunk % t->ranges, g = chunk / t->ranges % a->groups;
+    const size_t b = chunk / t->ranges / a->groups % a->batch,
+                 h = chunk / t->ranges / a->groups / a->batch;
+    const size_t first = range * t->range, dim = a->head_dim;
+    const int32_t *rows = a->index ? a->index + g * a->n_k : NULL;
+    const uint8_t *region = a->region ? a->region + g * a->n_q : NULL;
+    bool parted = false; // most windows are of one region
+    for (size_t j = 0; region && j < a->n_k; j++)
+        parted |= region[j] != region[0];
+    t->kn->attend_bf16(&(at_attend_head){
+        .n_q = at_min_size(t->range, a->n_q - first),
+        .n_k = a->n_k,
+        .dim = dim,
+        .q = a->q + b * a->q_batch + h * dim + (rows ? 0 : first * a->ldq),
+        .k = a->k + b * a->kv_batch + h * dim,
+        .v = a->v + b * a->kv_batch + h * dim,
+        .ldq = a->ldq,
+        .ldkv = a->ldkv,
+        .q_rows = rows ? rows + first : NULL,
+        .k_rows = rows,
+        .out = a->out + b * a->out_batch + h * dim + (rows ? 0 : first * a->ldo),
+        .ldo = a->ldo,
+        .scale = a->scale,
+        .bias = a->bias ? a->bias + (h * a->n_q + first) * a->n_k : NULL,
+        .ld_bias = a->n_k,
+        .region = parted ? region : NULL,
+        .own = parted ? region + first : NULL,
+        .mask = a->key_mask ? a->key_mask + b * a->n_k : NULL,
+        .room = t->scratch[worker].data,
+    });
+}
+
 void at_cpu_attention(at_device *d, const at_attention_args *a)
 {
     const size_t nr = d->kernels->nr;
@@ -176,7 +230,13 @@ void at_cpu_attention(at_device *d, const at_attention_args *a)
     t.key_panels = (a->n_k + nr - 1) / nr;
     t.value_panels = (a->head_dim + nr - 1) / nr;
     t.ld_scores = t.key_panels * nr;
+    if (a->kept && a->n_q <= AT_Q_FEW) {
+        at_pool_run(d->pool, a->batch * a->heads, attend_few_chunk, &t);
+        return;
+    }
     t.range = at_min_size(a->n_q, AT_Q_RANGE); // long, because each chunk packs the keys anew
     t.ranges = (a->n_q + t.range - 1) / t.range;
-    at_pool_run(d->pool, a->batch * a->groups * a->heads * t.ranges, attend_chunk, &t);
+    const bool bf16 = a->coarse && !a->causal && d->kernels->attends_bf16;
+    at_pool_run(d->pool, a->batch * a->groups * a->heads * t.ranges,
+                bf16 ? attend_bf16_chunk : attend_chunk, &t);
 }

@@ -9,6 +9,8 @@ static void cpu_close(at_device *d)
     for (int w = 0; d->scratch && w < d->workers; w++)
         at_free(&al, d->scratch[w].data);
     at_free(&al, d->scratch);
+    at_free(&al, d->rooms);
+    at_free(&al, d->seven);
     at_free(&al, d);
 }
 
@@ -34,11 +36,14 @@ static at_status cpu_open(at_device **out, int threads, const at_allocator *al, 
     if (!d->scratch) return no_memory(d, err);
     size_t floats = at_max_size(at_cpu_linear_floats(d->kernels),
                                 at_cpu_attention_floats(d->kernels));
-    floats = at_max_size(floats, AT_MAX_ROW);
+    floats = at_max_size(at_max_size(floats, AT_MAX_ROW), at_cpu_seven_floats(d->kernels));
     for (int w = 0; w < d->workers; w++) {
         d->scratch[w].data = at_alloc(al, floats * sizeof(float));
         if (!d->scratch[w].data) return no_memory(d, err);
     }
+    d->rooms = at_alloc(al, (size_t)d->workers * at_cpu_narrow_bytes(d->kernels));
+    d->seven = at_alloc(al, at_cpu_seven_shared_floats(d->kernels) * sizeof(float));
+    if (!d->rooms || !d->seven) return no_memory(d, err);
     *out = d;
     return AT_OK;
 }
@@ -51,6 +56,9 @@ static at_pool *cpu_pool(at_device *d)
 const at_backend at_backend_cpu = {
     .name = "cpu",
     .pack = at_cpu_pack,
+    .pack_s8 = at_cpu_pack_s8,
+    .computes_bf16 = at_cpu_computes_bf16,
+    .pack_bf16 = at_cpu_pack_bf16,
     .unpack = at_cpu_unpack,
     .open = cpu_open,
     .close = cpu_close,
@@ -64,4 +72,5 @@ const at_backend at_backend_cpu = {
     .mean = at_cpu_mean,
     .row_dots = at_cpu_row_dots,
     .add = at_cpu_add,
+    .peak = at_cpu_peak,
 };

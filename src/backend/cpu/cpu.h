@@ -13,6 +13,7 @@ enum {
         3,           // so that a thread that lost its core for a while is not waited for long
     AT_ROW_PAD = 16, // floats between copied rows: they do not fall on each other in the cache
     AT_Q_BLOCK = 48, // query rows whose scores are in memory at once; at least AT_NR_MAX
+    AT_Q_FEW = 8,    // query rows that read kept keys where they lie
     AT_Q_RANGE = 4 * AT_Q_BLOCK, // query rows of a chunk at most
 };
 
@@ -26,9 +27,16 @@ struct at_device {
     const at_kernels *kernels;
     int workers;
     at_scratch *scratch; // [workers]
+    float *seven;        // of all workers, linear_seven.c
+    char *rooms;         // [workers] of rows that linear_narrow.c narrows
 };
 
+extern const at_end_act at_cpu_ends[]; // by at_act
 void at_cpu_linear(at_device *d, const at_linear_args *a);
+/* False: not worth it, nothing was done. */
+bool at_cpu_linear_seven(at_device *d, const at_linear_args *a);
+void at_cpu_linear_narrow(at_device *d,
+                          const at_linear_args *a); // of AT_I8 or narrow, nothing empty
 void at_cpu_attention(at_device *d, const at_attention_args *a);
 void at_cpu_norm(at_device *d, const at_norm_args *a);
 void at_cpu_im2col(at_device *d, const at_im2col_args *a);
@@ -40,10 +48,19 @@ void at_cpu_add(at_device *d, size_t n, const float *a, const float *b, float *y
 
 /* Scratch a worker needs for any op within the limits of backend.h. */
 size_t at_cpu_linear_floats(const at_kernels *kn);
+size_t at_cpu_seven_floats(const at_kernels *kn);
+size_t at_cpu_seven_shared_floats(const at_kernels *kn); // and all of them together
 size_t at_cpu_attention_floats(const at_kernels *kn);
+size_t at_cpu_narrow_bytes(const at_kernels *kn); // and of rooms
 
 at_status at_cpu_pack(at_matrix *out, const void *w, at_dtype src, at_dtype dst, size_t n, size_t k,
                       at_pool *pool, const at_allocator *al, at_error *err);
+at_status at_cpu_pack_s8(at_matrix *out, const int8_t *w, const void *scales, size_t n, size_t k,
+                         at_pool *pool, const at_allocator *al, at_error *err);
+bool at_cpu_computes_bf16(void);
+at_status at_cpu_pack_bf16(at_matrix *out, const void *w, at_dtype src, size_t n, size_t k,
+                           at_pool *pool, const at_allocator *al, at_error *err);
+at_status at_cpu_peak(at_pool *pool, const at_allocator *al, at_peak *out, at_error *err);
 void at_cpu_unpack(at_matrix *m, const at_allocator *al);
 
 #endif

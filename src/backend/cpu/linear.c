@@ -21,30 +21,35 @@ typedef struct product {
     bool copy_rows;
 } product;
 
-static const at_end_act acts[] = {
+const at_end_act at_cpu_ends[] = {
     [AT_ACT_NONE] = AT_END_NONE,
     [AT_ACT_GELU] = AT_END_GELU,
+    [AT_ACT_QUICK_GELU] = AT_END_QUICK_GELU,
     [AT_ACT_RELU] = AT_END_RELU,
     [AT_ACT_RELU6] = AT_END_RELU6,
 };
 
-/* A worker's scratch: the group's partial sums, rows of X. */
+/* A worker's scratch: the group's partial sums, rows of X, a panel's block of the depth in floats. */
 static size_t rows_at(const at_kernels *kn)
 {
     return AT_GROUP * kn->mc * kn->nr;
 }
-size_t at_cpu_linear_floats(const at_kernels *kn)
+static size_t floats_at(const at_kernels *kn)
 {
     return rows_at(kn) + kn->mc * (kn->kc + AT_ROW_PAD);
+}
+size_t at_cpu_linear_floats(const at_kernels *kn)
+{
+    return floats_at(kn) + kn->kc * kn->nr;
 }
 
 /* Block `b` of the depth of a panel, where it is stored. */
 static const char *stored(const product *p, size_t panel, size_t b, size_t *bytes)
 {
     const at_matrix *w = p->a->w;
-    const size_t k0 = b * p->depth, size = at_dtype_size(w->type);
-    *bytes = at_min_size(p->depth, w->k - k0) * p->kn->nr * size;
-    return (const char *)w->data + (panel * w->k + k0) * p->kn->nr * size;
+    const size_t k0 = b * p->depth, nr = p->kn->nr;
+    *bytes = at_dtype_bytes(w->type, at_min_size(p->depth, w->k - k0) * nr);
+    return (const char *)w->data + at_dtype_bytes(w->type, (panel * w->k + k0) * nr);
 }
 
 /* Some panels against all of the few rows. */
@@ -54,19 +59,20 @@ static void few_rows_chunk(void *ctx, size_t chunk, int worker)
     const product *p = ctx;
     const at_linear_args *a = p->a;
     const size_t width = p->group * p->kn->nr, col = chunk * width;
-    p->kn->gemm_rows(&(at_gemm_rows){
+    const bool blocks = at_dtype_is_block(a->w->type);
+    (blocks ? p->kn->block_rows : p->kn->gemm_rows)(&(at_gemm_rows){
         .m = a->m,
         .n = at_min_size(width, a->w->n - col),
         .k = a->w->k,
         .depth = p->depth,
         .a = a->x,
         .lda = a->ldx,
-        .b = (const char *)a->w->data + col * a->w->k * at_dtype_size(a->w->type),
+        .b = (const char *)a->w->data + at_dtype_bytes(a->w->type, col * a->w->k),
         .type = a->w->type,
         .y = a->y + col,
         .ldy = a->ldy,
         .bias = a->bias ? a->bias + col : NULL,
-        .act = acts[a->act],
+        .act = at_cpu_ends[a->act],
         .residual = a->residual ? a->residual + col : NULL,
         .ld_residual = a->ld_residual,
     });
@@ -80,7 +86,9 @@ static void product_chunk(void *ctx, size_t chunk, int worker)
     const size_t nr = kn->nr, panels = (a->w->n + nr - 1) / nr;
     const size_t row = chunk % p->row_blocks * p->rows, first = chunk / p->row_blocks * p->group;
     const size_t m = at_min_size(p->rows, a->m - row), last = at_min_size(first + p->group, panels);
-    float *partial = p->scratch[worker].data, *rows = partial + rows_at(kn);
+    float *partial = p->scratch[worker].data, *rows = partial + rows_at(kn),
+          *floats = partial + floats_at(kn);
+    const bool blocks = at_dtype_is_block(a->w->type);
     for (size_t b = 0; b < p->depth_blocks; b++) {
         const size_t k0 = b * p->depth, k = at_min_size(p->depth, a->w->k - k0);
         at_gemm_panel g = {
@@ -88,11 +96,11 @@ static void product_chunk(void *ctx, size_t chunk, int worker)
             .k = k,
             .a = a->x + row * a->ldx + k0,
             .lda = a->ldx,
-            .type = a->w->type,
+            .type = blocks ? AT_F32 : a->w->type,
             .first = b == 0,
             .last = b + 1 == p->depth_blocks,
             .ldy = a->ldy,
-            .act = acts[a->act],
+            .act = at_cpu_ends[a->act],
             .ld_residual = a->ld_residual,
         };
         if (p->copy_rows) {
@@ -111,6 +119,10 @@ static void product_chunk(void *ctx, size_t chunk, int worker)
             g.next = j + 1 < last ? stored(p, j + 1, b, &g.next_bytes)
                      : g.last     ? NULL
                                   : stored(p, first, b + 1, &g.next_bytes);
+            if (blocks) {
+                kn->block_panel(a->w->type, k / AT_BLOCK, nr, g.b, floats);
+                g.b = floats;
+            }
             g.n = at_min_size(nr, a->w->n - col);
             g.partial = partial + (j - first) * p->rows * nr;
             g.y = a->y + row * a->ldy + col;
@@ -140,9 +152,15 @@ void at_cpu_linear(at_device *d, const at_linear_args *a)
     const at_kernels *kn = d->kernels;
     const size_t panels = (a->w->n + kn->nr - 1) / kn->nr, workers = (size_t)d->workers;
     if (a->m == 0 || panels == 0 || a->w->k == 0) return;
+    if (a->w->type == AT_I8 || a->w->narrow) {
+        at_cpu_linear_narrow(d, a);
+        return;
+    }
+    if (at_cpu_linear_seven(d, a)) return;
     product p = {.a = a, .kn = kn, .scratch = d->scratch};
     p.depth_blocks = (a->w->k + kn->kc - 1) / kn->kc;
-    p.depth = at_round_up((a->w->k + p.depth_blocks - 1) / p.depth_blocks, 8);
+    p.depth = at_round_up((a->w->k + p.depth_blocks - 1) / p.depth_blocks,
+                          at_dtype_is_block(a->w->type) ? AT_BLOCK : 8);
     p.depth_blocks = (a->w->k + p.depth - 1) / p.depth;
     cut_rows(&p, kn->mc);
     size_t groups = (panels + AT_GROUP - 1) / AT_GROUP;

@@ -2,6 +2,8 @@
  * up with zeros. The panels keep the type they are stored in, or are converted on the way. */
 #include "backend/cpu/cpu.h"
 
+#include <string.h>
+
 enum { SLICE = 64 }; // columns converted at a time
 
 typedef struct packing {
@@ -46,17 +48,37 @@ static void pack_panel(void *ctx, size_t panel, int worker)
     }
 }
 
+/* Blocks of the columns side by side, their steps in front. */
+static void pack_blocks(void *ctx, size_t panel, int worker)
+{
+    (void)worker;
+    const packing *p = ctx;
+    const size_t nr = p->kernels->nr, first = panel * nr, cols = at_min_size(nr, p->n - first);
+    const size_t size = at_dtype_size(p->to), blocks = p->k / AT_BLOCK;
+    char *dst = p->dst + panel * blocks * nr * size;
+    memset(dst, 0, blocks * nr * size); // steps of 0
+    for (size_t b = 0; b < blocks; b++, dst += nr * size) {
+        for (size_t j = 0; j < cols; j++) {
+            const char *src = p->src + ((first + j) * blocks + b) * size;
+            memcpy(dst + 2 * j, src, 2);
+            for (size_t i = 0; i < size - 2; i++)
+                dst[2 * nr + i * nr + j] = src[2 + i];
+        }
+    }
+}
+
 at_status at_cpu_pack(at_matrix *out, const void *w, at_dtype src, at_dtype dst, size_t n, size_t k,
                       at_pool *pool, const at_allocator *al, at_error *err)
 {
     const at_kernels *kn = at_kernels_get();
-    const size_t panels = (n + kn->nr - 1) / kn->nr;
+    const size_t panels = (n + kn->nr - 1) / kn->nr, size = at_dtype_size(dst);
+    const bool blocks = at_dtype_is_block(dst); // src is the same, k whole blocks
     at_matrix m = {.n = n, .k = k, .type = dst};
-    if (!at_mul(panels * kn->nr, k, &m.bytes) || !at_mul(m.bytes, at_dtype_size(dst), &m.bytes) ||
-        !(m.data = at_alloc(al, m.bytes)))
+    if (!at_mul(panels * kn->nr, blocks ? k / AT_BLOCK : k, &m.bytes) ||
+        !at_mul(m.bytes, size, &m.bytes) || !(m.data = at_alloc(al, m.bytes)))
         return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for weights of %zu x %zu", n, k);
     packing p = {.kernels = kn, .src = w, .dst = m.data, .from = src, .to = dst, .n = n, .k = k};
-    at_pool_run(pool, panels, pack_panel, &p);
+    at_pool_run(pool, panels, blocks ? pack_blocks : pack_panel, &p);
     *out = m;
     return AT_OK;
 }

@@ -110,8 +110,9 @@ void at_cpu_depthwise(at_device *d, const at_depthwise_args *a)
     at_pool_run(d->pool, a->batch * a->out_h, depthwise_row, &(work){.d = d, .args = a});
 }
 
-typedef void (*dots_fn)(size_t rows, size_t n, const void *w, const float *x, float *y);
-typedef void (*mix_fn)(size_t rows, size_t n, const void *w, const float *p, bool more, float *y);
+typedef void (*dots_fn)(size_t rows, size_t n, const void *w, size_t ld, const float *x, float *y);
+typedef void (*mix_fn)(size_t rows, size_t n, const void *w, size_t ld, const float *p, bool more,
+                       float *y);
 
 /* One class for every image: its descriptions are in the cache after the first. */
 static void reweight_class(void *ctx, size_t c, int worker)
@@ -130,14 +131,14 @@ static void reweight_class(void *ctx, size_t c, int worker)
     float *p = w->d->scratch[worker].data;
     for (size_t b = 0; b < a->batch; b++) {
         const size_t at = b * a->classes + c;
-        dots(per, a->dim, rows, a->x + b * a->dim, p);
+        dots(per, a->dim, rows, a->dim, a->x + b * a->dim, p);
         for (size_t j = 0; j < per; j++)
             p[j] *= a->w_scale ? a->scale * a->w_scale[row * per + j] : a->scale;
         if (a->logits) memcpy(a->logits + at * per, p, per * sizeof *p);
         k->softmax(
             &(at_softmax){.rows = 1, .n = per, .seen = (ptrdiff_t)per, .x = p, .scale = 1.0f});
         if (a->weights) memcpy(a->weights + at * per, p, per * sizeof *p);
-        mix(per, a->dim, rows, p, false, a->y + at * a->dim);
+        mix(per, a->dim, rows, a->dim, p, false, a->y + at * a->dim);
     }
 }
 
@@ -169,7 +170,7 @@ static void row_dots_chunk(void *ctx, size_t chunk, int worker)
     const size_t end = at_min_size(a->rows, (chunk + 1) * ROWS);
     for (size_t r = chunk * ROWS; r < end; r++) {
         const size_t row = a->index ? (size_t)a->index[r] : r;
-        w->d->kernels->dots_f32(1, a->n, a->w + row * a->n, a->x + r * a->ldx, a->y + r);
+        w->d->kernels->dots_f32(1, a->n, a->w + row * a->n, a->n, a->x + r * a->ldx, a->y + r);
         a->y[r] += a->bias[row];
     }
 }

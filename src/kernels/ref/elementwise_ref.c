@@ -1,6 +1,7 @@
-/* elementwise_ref.c - one value in, one value out: conversions, GELU, sums of two. */
+/* elementwise_ref.c - one value in, one value out: conversions, both GELUs, sums of two. */
 #include "base/half.h"
 #include "kernels/kernels.h"
+#include "kernels/x86/poly.h"
 
 #include <math.h>
 
@@ -49,8 +50,28 @@ void at_gelu_ref(size_t n, const float *x, float *y)
                    : (float)(0.5 * (double)x[i] * erfc((double)x[i] * -0.70710678118654752));
 }
 
+void at_quick_gelu_ref(size_t n, const float *x, float *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = x[i] < -51.0f ? -0.0f
+                             : (float)((double)x[i] / (1.0 + exp((double)x[i] * -(double)1.702f)));
+}
+
 void at_add_ref(size_t n, const float *a, const float *b, float *y)
 {
     for (size_t i = 0; i < n; i++)
         y[i] = a[i] + b[i];
+}
+
+void at_gelu_coarse_ref(size_t n, const float *x, float *y)
+{
+    static const float terms[] = AT_GELU_COARSE_TERMS;
+    for (size_t i = 0; i < n; i++) {
+        const float limit = AT_GELU_COARSE_LIMIT;
+        const float u = x[i] > limit ? limit : x[i] < -limit ? -limit : x[i];
+        float p = terms[0];
+        for (size_t t = 1; t < AT_COUNT(terms); t++)
+            p = fmaf(p, u * u, terms[t]);
+        y[i] = x[i] * fmaf(u, p, 0.5f);
+    }
 }

@@ -9,6 +9,8 @@ static float end_of(float s, at_end_act act)
 {
     switch (act) {
     case AT_END_GELU: at_gelu_ref(1, &s, &s); return s;
+    case AT_END_QUICK_GELU: at_quick_gelu_ref(1, &s, &s); return s;
+    case AT_END_GELU_COARSE: at_gelu_coarse_ref(1, &s, &s); return s;
     case AT_END_RELU: return s < 0.0f ? 0.0f : s;
     case AT_END_RELU6: return s < 0.0f ? 0.0f : s > 6.0f ? 6.0f : s;
     case AT_END_NONE: break;

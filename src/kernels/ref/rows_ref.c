@@ -92,25 +92,26 @@ static float load_bf16(const char *w, size_t i)
     return at_f32_of_bf16(load_16(w, i));
 }
 
-#define DOTS_AND_MIX(type)                                                                    \
-    void at_dots_##type##_ref(size_t rows, size_t n, const void *w, const float *x, float *y) \
-    {                                                                                         \
-        for (size_t j = 0; j < rows; j++) {                                                   \
-            double s = 0.0;                                                                   \
-            for (size_t i = 0; i < n; i++)                                                    \
-                s += (double)x[i] * (double)load_##type(w, j * n + i);                        \
-            y[j] = (float)s;                                                                  \
-        }                                                                                     \
-    }                                                                                         \
-    void at_mix_##type##_ref(size_t rows, size_t n, const void *w, const float *p, bool more, \
-                             float *y)                                                        \
-    {                                                                                         \
-        for (size_t i = 0; i < n; i++) {                                                      \
-            float s = more ? y[i] : 0.0f;                                                     \
-            for (size_t j = 0; j < rows; j++)                                                 \
-                s += p[j] * load_##type(w, j * n + i);                                        \
-            y[i] = s;                                                                         \
-        }                                                                                     \
+#define DOTS_AND_MIX(type)                                                                     \
+    void at_dots_##type##_ref(size_t rows, size_t n, const void *w, size_t ld, const float *x, \
+                              float *y)                                                        \
+    {                                                                                          \
+        for (size_t j = 0; j < rows; j++) {                                                    \
+            double s = 0.0;                                                                    \
+            for (size_t i = 0; i < n; i++)                                                     \
+                s += (double)x[i] * (double)load_##type(w, j * ld + i);                        \
+            y[j] = (float)s;                                                                   \
+        }                                                                                      \
+    }                                                                                          \
+    void at_mix_##type##_ref(size_t rows, size_t n, const void *w, size_t ld, const float *p,  \
+                             bool more, float *y)                                              \
+    {                                                                                          \
+        for (size_t i = 0; i < n; i++) {                                                       \
+            float s = more ? y[i] : 0.0f;                                                      \
+            for (size_t j = 0; j < rows; j++)                                                  \
+                s += p[j] * load_##type(w, j * ld + i);                                        \
+            y[i] = s;                                                                          \
+        }                                                                                      \
     }
 DOTS_AND_MIX(f32)
 DOTS_AND_MIX(f16)

@@ -54,6 +54,10 @@ void at_gelu_avx2(size_t n, const float *x, float *y)
 {
     gelu(n, x, y);
 }
+void at_quick_gelu_avx2(size_t n, const float *x, float *y)
+{
+    quick_gelu(n, x, y);
+}
 
 void at_add_avx2(size_t n, const float *a, const float *b, float *y)
 {
@@ -62,4 +66,9 @@ void at_add_avx2(size_t n, const float *a, const float *b, float *y)
         _mm256_storeu_ps(y + i, _mm256_add_ps(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i)));
     for (; i < n; i++)
         y[i] = a[i] + b[i];
+}
+
+void at_gelu_coarse_avx2(size_t n, const float *x, float *y)
+{
+    gelu_coarse(n, x, y);
 }

@@ -22,3 +22,12 @@ void at_gelu_avx512(size_t n, const float *x, float *y)
 {
     gelu(n, x, y);
 }
+void at_quick_gelu_avx512(size_t n, const float *x, float *y)
+{
+    quick_gelu(n, x, y);
+}
+
+void at_gelu_coarse_avx512(size_t n, const float *x, float *y)
+{
+    gelu_coarse(n, x, y);
+}

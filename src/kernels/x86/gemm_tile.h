@@ -40,7 +40,12 @@ INLINE vec relu(vec s, at_end_act act)
     return s;
 }
 
-/* Ends rows [i, i + rows) the slow way, sums [rows][ld]: GELU, columns that are no whole vectors. `bias`
+INLINE bool is_gelu(at_end_act act)
+{
+    return act == AT_END_GELU || act == AT_END_QUICK_GELU || act == AT_END_GELU_COARSE;
+}
+
+/* Ends rows [i, i + rows) the slow way, sums [rows][ld]: GELUs, columns that are no whole vectors. `bias`
  * is NULL when the sums have theirs. */
 static __attribute__((noinline)) void put_tile(const at_gemm_panel *p, const float *bias, size_t i,
                                                size_t rows, float *sums, size_t ld)
@@ -53,6 +58,8 @@ static __attribute__((noinline)) void put_tile(const at_gemm_panel *p, const flo
             V(storeu_ps)(s, V(add_ps)(V(loadu_ps)(s), add));
         }
     if (p->act == AT_END_GELU) gelu(rows * ld, sums, sums);
+    if (p->act == AT_END_QUICK_GELU) quick_gelu(rows * ld, sums, sums);
+    if (p->act == AT_END_GELU_COARSE) gelu_coarse(rows * ld, sums, sums);
     for (size_t r = 0; r < rows; r++, i++) {
         for (size_t j = 0; j < p->n; j += LANES) {
             const size_t n = at_min_size(p->n - j, LANES);
@@ -67,22 +74,11 @@ static __attribute__((noinline)) void put_tile(const at_gemm_panel *p, const flo
     }
 }
 
-/* Rows [i, i + rows) against the panel's first `vecs` vectors. All but p and i are constants. */
-INLINE void tile(const at_gemm_panel *p, size_t i, const size_t rows, const size_t vecs,
-                 vec (*load)(const void *), const size_t size)
+/* s[r][v] += sum over k of a[r, k] b[k, v], k ascending. What is `ahead` is fetched on the way, or NULL. */
+INLINE void add_products(vec s[TILE][2], const float *a, size_t lda, const char *b, size_t k_end,
+                         const size_t rows, const size_t vecs, vec (*load)(const void *),
+                         const size_t size, const char *ahead)
 {
-    const size_t lda = p->lda, k_end = p->k;
-    const float *a = p->a + i * lda;
-    const char *b = p->b;
-    if (p->last) {
-        const float *y = p->y + i * p->ldy;
-#pragma GCC unroll 14
-        for (size_t r = 0; r < rows; r++, y += p->ldy)
-            __builtin_prefetch(y, 1);
-    }
-    vec s[TILE][2];
-    EACH s[r][v] = V(setzero_ps)();
-
     // three rows a pointer: base, base + lda, base + 2 lda are addresses of x86
     const float *a3 = a + 3 * lda;
     const float *a6 = a + 6 * lda;
@@ -104,6 +100,11 @@ INLINE void tile(const at_gemm_panel *p, size_t i, const size_t rows, const size
     a += (n), a3 += (n), a6 += (n), a9 += (n), a12 += (n), b += (n)*NR * size
     size_t k = 0;
     for (; k + UNROLL <= k_end; k += UNROLL) {
+        if (ahead) {
+            __builtin_prefetch(ahead);
+            __builtin_prefetch(ahead + 64);
+            ahead += 128;
+        }
         STEPS(UNROLL);
     }
     for (; k < k_end; k++) {
@@ -111,6 +112,25 @@ INLINE void tile(const at_gemm_panel *p, size_t i, const size_t rows, const size
     }
 #undef STEPS
 #undef ROW
+}
+
+/* Rows [i, i + rows) against the panel's first `vecs` vectors. All but p and i are constants. */
+INLINE void tile(const at_gemm_panel *p, size_t i, const size_t rows, const size_t vecs,
+                 vec (*load)(const void *), const size_t size)
+{
+    const size_t lda = p->lda, k_end = p->k;
+    const float *a = p->a + i * lda;
+    const char *b = p->b;
+    if (p->last) {
+        const float *y = p->y + i * p->ldy;
+#pragma GCC unroll 14
+        for (size_t r = 0; r < rows; r++, y += p->ldy)
+            __builtin_prefetch(y, 1);
+    }
+    vec s[TILE][2];
+    EACH s[r][v] = V(setzero_ps)();
+
+    add_products(s, a, lda, b, k_end, rows, vecs, load, size, NULL);
 
     float *partial = p->partial + i * NR;
     if (!p->first) EACH s[r][v] = V(add_ps)(V(load_ps)(partial + r * NR + v * LANES), s[r][v]);
@@ -124,7 +144,7 @@ INLINE void tile(const at_gemm_panel *p, size_t i, const size_t rows, const size
                              vecs > 1 ? V(loadu_ps)(p->bias + LANES) : V(setzero_ps)()};
         EACH s[r][v] = V(add_ps)(s[r][v], bias[v]);
     }
-    if (p->act == AT_END_GELU || !whole) {
+    if (is_gelu(p->act) || !whole) {
         _Alignas(64) float sums[TILE * NR];
         EACH V(store_ps)(sums + (r * vecs + v) * LANES, s[r][v]);
         put_tile(p, whole ? NULL : p->bias, i, rows, sums, vecs * LANES);

@@ -1,4 +1,4 @@
-/* math.h - exp and GELU of vectors, for every level; see vec.h.
+/* math.h - exp and both GELUs of vectors, for every level; see vec.h.
  *
  * The polynomials are weighted fits on Chebyshev nodes, printed by tests/checkkern/fit.py. */
 #ifndef AT_KERNELS_X86_MATH_H
@@ -72,10 +72,44 @@ INLINE void gelu_of(vec *x, const size_t n)
     // max gives its second operand for NaN
     EACH x[v] = V(fnmadd_ps)(a[v], q[v], V(max_ps)(V(setzero_ps)(), x[v]));
 }
+
+/* x / (1 + exp(-c x)): with e = exp(-c |x|), which is at most 1, it is max(x, 0) - |x| e / (1 + e), again
+ * without cancellation. c |x| is carried in two floats. In place, n <= ABREAST. */
+INLINE void quick_gelu_of(vec *x, const size_t n)
+{
+    const vec one = V(set1_ps)(1.0f), minus_c = V(set1_ps)(-1.702f);
+    vec a[ABREAST], z[ABREAST], less[ABREAST], e[ABREAST];
+    EACH a[v] = V(min_ps)(V(set1_ps)(60.0f), magnitude(x[v]));
+    EACH
+    {
+        z[v] = V(mul_ps)(minus_c, a[v]);
+        less[v] = V(fnmadd_ps)(minus_c, a[v], z[v]);
+    }
+    exp_of_negatives(e, z, less, n);
+    EACH
+    {
+        const vec part = zero_below(V(div_ps)(e[v], V(add_ps)(one, e[v])), x[v], -51.0f);
+        x[v] = V(fnmadd_ps)(a[v], part, V(max_ps)(V(setzero_ps)(), x[v]));
+    }
+}
+/* x (1/2 + u P(u^2)), u = x cut to where P was fitted. In place, n <= ABREAST. */
+INLINE void gelu_coarse_of(vec *x, const size_t n)
+{
+    static const float terms[] = AT_GELU_COARSE_TERMS;
+    const vec limit = V(set1_ps)(AT_GELU_COARSE_LIMIT), under = V(set1_ps)(-AT_GELU_COARSE_LIMIT);
+    vec u[ABREAST], z[ABREAST], p[ABREAST];
+    EACH u[v] = V(max_ps)(under, V(min_ps)(limit, x[v])); // NaN stays
+    EACH z[v] = V(mul_ps)(u[v], u[v]);
+    EACH p[v] = V(set1_ps)(terms[0]);
+#pragma GCC unroll 16
+    for (size_t i = 1; i < AT_COUNT(terms); i++)
+        EACH p[v] = V(fmadd_ps)(p[v], z[v], V(set1_ps)(terms[i]));
+    EACH x[v] = V(mul_ps)(x[v], V(fmadd_ps)(u[v], p[v], V(set1_ps)(0.5f)));
+}
 #undef EACH
 
-/* y[0..n) = GELU(x[0..n)), in place too. */
-INLINE void gelu(size_t n, const float *x, float *y)
+/* y[0..n) = of(x[0..n)), in place too. */
+INLINE void map_floats(size_t n, const float *x, float *y, void (*of)(vec *, size_t))
 {
     vec g[ABREAST];
     size_t i = 0;
@@ -83,7 +117,7 @@ INLINE void gelu(size_t n, const float *x, float *y)
 #pragma GCC unroll 4
         for (size_t v = 0; v < ABREAST; v++)
             g[v] = V(loadu_ps)(x + i + v * LANES);
-        gelu_of(g, ABREAST);
+        of(g, ABREAST);
 #pragma GCC unroll 4
         for (size_t v = 0; v < ABREAST; v++)
             V(storeu_ps)(y + i + v * LANES, g[v]);
@@ -91,9 +125,22 @@ INLINE void gelu(size_t n, const float *x, float *y)
     for (; i < n; i += LANES) {
         const size_t left = n - i < LANES ? n - i : LANES;
         g[0] = load_first(x + i, left);
-        gelu_of(g, 1);
+        of(g, 1);
         store_first(y + i, g[0], left);
     }
+}
+
+INLINE void gelu(size_t n, const float *x, float *y)
+{
+    map_floats(n, x, y, gelu_of);
+}
+INLINE void quick_gelu(size_t n, const float *x, float *y)
+{
+    map_floats(n, x, y, quick_gelu_of);
+}
+INLINE void gelu_coarse(size_t n, const float *x, float *y)
+{
+    map_floats(n, x, y, gelu_coarse_of);
 }
 
 #endif

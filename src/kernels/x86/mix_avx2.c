@@ -17,12 +17,13 @@ LOAD_FIRST(f16, 2)
 LOAD_FIRST(bf16, 2)
 
 #define DOTS_AND_MIX(type, size)                                                                   \
-    void at_dots_##type##_avx2(size_t rows, size_t n, const void *w, const float *x, float *y)     \
+    void at_dots_##type##_avx2(size_t rows, size_t n, const void *w, size_t ld, const float *x,    \
+                               float *y)                                                           \
     {                                                                                              \
         const size_t n8 = n / 8 * 8;                                                               \
         const __m256 x_last = n8 < n ? load_first(x + n8, n - n8) : _mm256_setzero_ps();           \
         for (size_t j = 0; j < rows; j++) {                                                        \
-            const char *row = (const char *)w + j * n * (size);                                    \
+            const char *row = (const char *)w + j * ld * (size);                                   \
             __m256 s[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(),          \
                            _mm256_setzero_ps()};                                                   \
             size_t i = 0;                                                                          \
@@ -36,10 +37,10 @@ LOAD_FIRST(bf16, 2)
             y[j] = sum_lanes(_mm256_add_ps(_mm256_add_ps(s[0], s[1]), _mm256_add_ps(s[2], s[3]))); \
         }                                                                                          \
     }                                                                                              \
-    void at_mix_##type##_avx2(size_t rows, size_t n, const void *w, const float *p, bool more,     \
-                              float *y)                                                            \
+    void at_mix_##type##_avx2(size_t rows, size_t n, const void *w, size_t ld, const float *p,     \
+                              bool more, float *y)                                                 \
     {                                                                                              \
-        const size_t step = n * (size);                                                            \
+        const size_t step = ld * (size);                                                           \
         size_t i = 0;                                                                              \
         for (; i + 32 <= n; i += 32) {                                                             \
             __m256 s[4];                                                                           \

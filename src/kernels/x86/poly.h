@@ -22,4 +22,12 @@
             0x1.fa38f6p-1f, 0x1.90ca06p-1f, 0x1.e78fb2p-2f, 0x1.179ceap-3f              \
     }
 
+/* Phi(x) - 1/2 = x P(x^2) for |x| <= 4, highest first; x Phi(x) is off by 1.9e-4 at most */
+#define AT_GELU_COARSE_LIMIT 4.0f
+#define AT_GELU_COARSE_TERMS                                                                  \
+    {                                                                                         \
+        0x1.840ff2p-26f, -0x1.aa7f58p-20f, 0x1.90ac26p-15f, -0x1.a9d1f2p-11f, 0x1.1f2b2ap-7f, \
+            -0x1.086a34p-4f, 0x1.976b4ep-2f                                                   \
+    }
+
 #endif
