@@ -6,13 +6,19 @@
 #define ANYTAG_H
 
 #include "anytag/base.h"
+#include "anytag/calibrate.h"
 #include "anytag/convert.h"
+#include "anytag/heat.h"
 #include "anytag/image.h"
 #include "anytag/inspect.h"
+#include "anytag/labels.h"
+#include "anytag/match.h"
 #include "anytag/model.h"
 #include "anytag/profile.h"
+#include "anytag/quantize.h"
 #include "anytag/session.h"
 #include "anytag/tag.h"
+#include "anytag/wordnet.h"
 #include "anytag/writer.h"
 
 #endif

@@ -11,7 +11,12 @@ typedef enum at_weight_type {
     AT_WEIGHTS_KEEP = 0,
     AT_WEIGHTS_F32 = 1,
     AT_WEIGHTS_F16 = 2,
-    AT_WEIGHTS_BF16 = 3
+    AT_WEIGHTS_BF16 = 3,
+    AT_WEIGHTS_INT8 =
+        4, /* a scale an output, computed in int8 (W8A8); tables that are read by rows q8_0 */
+    AT_WEIGHTS_Q8_0 =
+        5,              /* blocks of 32 in 34 bytes, computed in f32; rows of no whole blocks f16 */
+    AT_WEIGHTS_Q4_0 = 6 /* the same in 18 bytes; tables that are read by rows q8_0 */
 } at_weight_type;
 
 typedef struct at_convert_options {
@@ -32,6 +37,7 @@ typedef struct at_convert_options {
     void *progress_user;
     at_log_fn log; /* hears what was ignored */
     void *log_user;
+    const char *merges; /* of CLIP's tokenizer: bpe_simple_vocab_16e6.txt.gz, or its text */
 } at_convert_options;
 
 /* Writes `out` whole or not at all (out.part, renamed).   in, out, options borrow

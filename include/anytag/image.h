@@ -26,6 +26,9 @@ typedef struct at_image_options {
     /* keeps until at_image_free(); NULL: malloc. What libjpeg, libwebp and libexif need while they
      * decode is malloc's in any case. */
     const at_allocator *allocator;
+    /* 0: every pixel. N: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, the smallest whose sides
+     * both keep N px; faster, and no longer the pixels of Pillow. Other kinds and official_pixels: whole. */
+    int least_side;
 } at_image_options;
 
 /* Reads and decodes a file.   path, options borrow   image returns, at_image_free()
@@ -40,15 +43,25 @@ AT_API at_status at_image_decode(const void *data, size_t size, const char *name
 AT_API at_status at_image_from_rgb(const uint8_t *rgb, int width, int height, size_t stride,
                                    const at_image_options *options, at_image **image,
                                    at_error *err);
+/* A part of an image, copied.   box x0, y0, x1, y1 in px of at_image_rgb(), x1 and y1 just outside it
+ *   name borrows, NULL is fine; begins the error text   part returns, at_image_free()
+ * AT_E_INVALID_PARAMETER: it is empty or ends outside the image. */
+AT_API at_status at_image_crop(const at_image *image, const int box[4], const char *name,
+                               at_image **part, at_error *err);
 
-AT_API int at_image_width(const at_image *image);          /* px, upright */
-AT_API int at_image_height(const at_image *image);         /* px, upright */
+AT_API int at_image_width(const at_image *image);          /* px, upright; of at_image_rgb() */
+AT_API int at_image_height(const at_image *image);         /* px, upright; of at_image_rgb() */
+AT_API int at_image_full_width(const at_image *image);     /* of the file, which least_side may */
+AT_API int at_image_full_height(const at_image *image);    /* leave larger; upright; in records */
 AT_API const uint8_t *at_image_rgb(const at_image *image); /* [height, width, 3], borrowed */
 AT_API const char *at_image_format(const at_image *image); /* "jpeg", "png", "webp", "rgb" */
 AT_API int at_image_orientation(const at_image *image);    /* as found in EXIF, 1..8; 1 if none */
 AT_API const char *at_image_sha256(const at_image *image); /* of the encoded bytes, "" for rgb */
 AT_API uint64_t at_image_bytes(const at_image *image);     /* encoded bytes, 0 for rgb */
-AT_API void at_image_free(at_image *image);                /* NULL is fine */
+/* Gives the pixels' memory back; the facts stay, for a record. The caller must be its only user. From then
+ * on it cannot be tagged nor shown small (AT_E_INVALID_PARAMETER). NULL is fine. */
+AT_API void at_image_forget_pixels(at_image *image);
+AT_API void at_image_free(at_image *image); /* NULL is fine */
 
 /* A small JPEG of the picture, its longer side at most `side` px, aspect kept; for previews.
  *   jpeg  returns, at_buffer_free(); from the image's allocator, which must still be there then, as

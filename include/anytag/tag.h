@@ -25,6 +25,12 @@ typedef enum at_threshold_mode {
     AT_THRESHOLD_NONE = 3   /* every tag passes */
 } at_threshold_mode;
 
+typedef enum at_heat_mode {
+    AT_HEAT_NONE = 0,  /* no maps */
+    AT_HEAT_FOUND = 1, /* of each tag that is reported */
+    AT_HEAT_IDS = 2    /* of heat_ids, found or not */
+} at_heat_mode;
+
 /* How tags are chosen: at_tag_options o = {.struct_size = sizeof o, .top = 5};
  * zero is the default of every field, NULL of the whole struct. */
 typedef struct at_tag_options {
@@ -34,6 +40,12 @@ typedef struct at_tag_options {
     int top;            /* 0: all that pass; else at most this many */
     /* [at_model_tags()] instead of the model's own; borrows; NULL: the model's. */
     const float *thresholds;
+    /* Also where tags were seen (heat.h): at_heat_mode. A tag costs the tag head's work for 1 + 3 * cells
+     * labels (148 in the small model, 433 at 384 px), what is not asked for costs nothing. Captions and
+     * matches do not look at it. */
+    int heat;
+    const size_t *heat_ids; /* [n_heat] keys as at_tags_id() has them, at most 256; borrows */
+    size_t n_heat;
 } at_tag_options;
 
 /* Tags one image.
@@ -69,14 +81,17 @@ AT_API at_status at_session_tag_pixels(at_session *session, const at_pixels *con
                                        size_t count, const at_tag_options *options, at_tags **tags,
                                        at_error *errs);
 
-/* What was found. All borrow; i < at_tags_count(). Strings live as long as the model, the rest as
- * `tags`. at_tags_free(NULL) is fine. */
+/* What was found. All borrow; i < at_tags_count(). The names of the model's tags live as long as
+ * the model, the rest as `tags`. at_tags_free(NULL) is fine. */
 AT_API size_t at_tags_count(const at_tags *tags);
-AT_API size_t at_tags_id(const at_tags *tags, size_t i); /* the tag's key, see at_model_tag() */
+/* The tag's key, see at_model_tag(); from at_model_tags() on: labels of the session's set in order. */
+AT_API size_t at_tags_id(const at_tags *tags, size_t i);
+AT_API int at_tags_custom(const at_tags *tags, size_t i); /* 1: a label of the session's set */
 AT_API const char *at_tags_name(const at_tags *tags, size_t i, const char *lang); /* UTF-8 */
 AT_API float at_tags_score(const at_tags *tags, size_t i);                        /* (0, 1) */
 AT_API float at_tags_threshold(const at_tags *tags, size_t i);
-/* Scores and logits of every computed tag, in id order (of `only` when the session has one). */
+/* Scores and logits of every computed tag, in id order (of `only` when the session has one), then of
+ * the session's set. */
 AT_API size_t at_tags_scores_count(const at_tags *tags);
 AT_API const float *at_tags_scores(const at_tags *tags);
 AT_API const float *at_tags_logits(const at_tags *tags);

@@ -15,6 +15,7 @@
 #define ANYTAG_WRITER_H
 
 #include "anytag/caption.h"
+#include "anytag/wordnet.h"
 
 AT_C_BEGIN
 
@@ -33,7 +34,7 @@ typedef struct at_writer_options {
     int all_scores;           /* json, jsonl: every score, base64 float32 */
     int null_ends;            /* text: a record ends with NUL, paths raw */
     int bom;                  /* csv: UTF-8 byte order mark */
-    int excel;                /* csv: ' before cells that begin with = + - @ */
+    int excel;                /* csv: ' before texts that begin with = + - @ tab CR */
     const char *options_json; /* json: the run's options as a JSON object; NULL: {} */
     /* The user's own names of tags, [at_model_tags()], NULL where the model's holds; keeps. Of tags
      * that get the same English name the best is shown; "" hides a tag. NULL: the model's names. */
@@ -44,7 +45,27 @@ typedef struct at_writer_options {
     const char *guide;         /* official: what the user specified; keeps; NULL: nothing */
     int captions;              /* 1: the records have captions; csv has a row for each */
     int from_tags; /* 1: text, txt, json, jsonl: also a sentence made of the tags, marked as such */
+    /* Meanings of tags, [n_senses] by at_tags_id(), NULL where there is none; keeps; NULL: none. */
+    const at_sense *const *senses;
+    size_t n_senses;
+    int parents; /* json, jsonl: what a tag is a kind of; text: its heading, dog (animal) */
+    int aliases; /* json, jsonl: other words for it */
 } at_writer_options;
+
+/* A box for json and jsonl, as an object marked "from": "heatmap" (heat.h). */
+typedef struct at_record_box {
+    size_t tag; /* index in the record's tags */
+    int box[4]; /* x0, y0, x1, y1 in px of the upright picture */
+    float heat; /* the hottest place inside, as a share of the tag's hottest, (0, 1] */
+} at_record_box;
+
+/* The boxes of what has a map (at_tag_options.heat), hottest first within a tag, tags in their order.
+ *   area   x0, y0, x1, y1 in px: where the maps lie in the picture, as at_heat_boxes() has it
+ *   boxes  [most], written; AT_RECORD_BOXES for each tag are always enough
+ * Returns how many were written. Safe from any thread. */
+enum { AT_RECORD_BOXES = 8 };
+AT_API size_t at_record_boxes(const at_tags *tags, const int area[4], at_record_box *boxes,
+                              size_t most);
 
 /* One picture's result. `error` non-NULL makes an error record. All borrowed. */
 typedef struct at_record {
@@ -60,6 +81,11 @@ typedef struct at_record {
     const char *const *warnings;
     size_t n_warnings;
     const at_captions *captions; /* NULL: none */
+    const at_model
+        *caption_model;         /* who wrote them beside `model`'s tags; NULL: `model` did both */
+    const at_record_box *boxes; /* in the order of the tags; objects of hidden tags are left out */
+    size_t n_boxes;
+    int seen; /* 1: boxes were looked for: objects is there even when it is empty */
 } at_record;
 
 /* `format` borrows; AT_E_INVALID_PARAMETER lists the known ones.   writer returns, at_writer_close() */

@@ -172,6 +172,7 @@ static void self_attention(at_exec *x, const at_bert *b, const at_bert_pass *pas
                      .scale = 1.0f / sqrtf((float)(w / b->heads)),
                      .key_mask = pass->key_mask,
                      .causal = pass->cache && n > 1,
+                     .kept = pass->cache != NULL,
                  });
     at_linear_to(x, ctx, &l->out, AT_ACT_NONE, &y, y);
     at_norm_to(x, y, &l->self_norm, y);
@@ -187,10 +188,12 @@ at_tensor at_bert_forward(at_exec *x, const at_bert *b, const at_bert_pass *pass
     for (size_t i = 0; i < b->n_layers; i++) {
         const at_head_layer *cross = b->layers[i].cross;
         self_attention(x, b, pass, i, y);
-        const size_t mark = at_arena_mark(&x->arena);
-        const at_tensor q = at_linear_new(x, y, &cross->query, AT_ACT_NONE);
-        at_head_layer_cross(x, cross, b->heads, &pass->memory[i], q, y, y);
-        at_arena_rewind(&x->arena, mark);
+        if (pass->memory) {
+            const size_t mark = at_arena_mark(&x->arena);
+            const at_tensor q = at_linear_new(x, y, &cross->query, AT_ACT_NONE);
+            at_head_layer_cross(x, cross, b->heads, &pass->memory[i], q, y, y);
+            at_arena_rewind(&x->arena, mark);
+        }
         at_head_layer_ffn(x, cross, y);
         at_stage(x, y, "%s.layer%zu.out", pass->stage, i);
     }

@@ -1,6 +1,6 @@
 /* bert.h - a stack of transformer layers that read words and attend to memory (Devlin et al.,
- * arXiv 1810.04805; cross-attention as BLIP's, arXiv 2201.12086): Tag2Text's tag encoder and text
- * decoder, and the small model's decoder. Post-norm; exact GELU. A layer is self-attention, then the
+ * arXiv 1810.04805; cross-attention as BLIP's, arXiv 2201.12086): Tag2Text's tag encoder, text
+ * decoder and alignment encoder, and the small model's decoder. Post-norm; exact GELU. A layer is self-attention, then the
  * tag head's layer (tag_head.h), in Tag2Text's first layers with the tag head's own weights. */
 #ifndef AT_MODELS_BERT_H
 #define AT_MODELS_BERT_H
@@ -28,7 +28,7 @@ extern const at_bert_names at_bert_names_lite;
 
 typedef struct at_bert {
     size_t n_layers, hidden, heads, ffn, vocab, positions;
-    size_t memory_dim; // of what cross-attention reads
+    size_t memory_dim; // of what cross-attention reads; 0: there is none
     float eps;
     at_rows_view words;    // [vocab, hidden]
     const float *position; // [positions, hidden]
@@ -61,7 +61,8 @@ typedef struct at_bert_pass {
     const at_bert_cache *cache; // NULL: every word sees all n. Else a word sees those before it
     size_t past;                // positions that the cache holds already
     size_t slot_step;           // sequence s of the pass is sequence s * slot_step of the cache
-    const at_head_keys *memory; // [n_layers]; sequences of one image lie side by side
+    const at_head_keys *memory; // [n_layers]; sequences of one image lie side by side. NULL: words
+                                // alone, cross-attention is left out with its norm
     const char *stage;          // "tag_encoder", "decoder"
 } at_bert_pass;
 

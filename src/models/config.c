@@ -33,6 +33,9 @@ static const struct number {
     {"anytag.text.beams", FIELD(text_beams), 64},
     {"anytag.text.min_length", FIELD(text_min), 4096},
     {"anytag.text.max_length", FIELD(text_max), 4096},
+    {"anytag.retrieval.layers", FIELD(retrieval_layers), 64},
+    {"anytag.retrieval.dim", FIELD(retrieval_dim), 4096},
+    {"anytag.retrieval.max_length", FIELD(retrieval_max), 512},
 };
 
 static const struct conv_field {
@@ -102,6 +105,7 @@ at_status at_config_read(at_config *c, const at_weights *w, at_error *err)
     c->head_eps = (float)at_weights_f64(w, "anytag.head.eps", 1e-12);
     c->text_eps = (float)at_weights_f64(w, "anytag.text.eps", 1e-12);
     c->text_length_penalty = (float)at_weights_f64(w, "anytag.text.length_penalty", 1);
+    if (at_config_encodes(c)) return at_config_check(c, AT_E_MODEL_DAMAGED, err);
     const char *const pair_keys[2] = {"anytag.preprocess.mean", "anytag.preprocess.std"};
     float *const pairs[2] = {c->mean, c->std};
     for (int i = 0; i < 2; i++) {
@@ -127,11 +131,10 @@ void at_config_write(const at_config *c, at_gguf_writer *g)
         const uint32_t v = *u32_at(&copy, numbers[i].offset);
         if (v) at_gguf_u32(g, numbers[i].key, v);
     }
+    if (c->text_layers) at_gguf_f32(g, "anytag.text.eps", c->text_eps);
+    if (at_config_encodes(c)) return;
     at_gguf_f32(g, "anytag.head.eps", c->head_eps);
-    if (c->text_layers) {
-        at_gguf_f32(g, "anytag.text.eps", c->text_eps);
-        at_gguf_f32(g, "anytag.text.length_penalty", c->text_length_penalty);
-    }
+    if (c->text_layers) { at_gguf_f32(g, "anytag.text.length_penalty", c->text_length_penalty); }
     at_gguf_floats(g, "anytag.preprocess.mean", c->mean, 3);
     at_gguf_floats(g, "anytag.preprocess.std", c->std, 3);
     if (c->embed_dim) {
@@ -187,14 +190,31 @@ static at_status check_convs(const at_config *c, at_status wrong, at_error *err)
 }
 
 /* The attention's scratch has limits (backend.h), which a wrong file must not pass. */
-static at_status check_text(const at_config *c, at_status wrong, at_error *err)
+static at_status check_text_layers(const at_config *c, at_status wrong, at_error *err)
 {
-    if (c->text_layers == 0) return AT_OK;
     if (c->text_hidden == 0 || c->text_ffn == 0 || c->text_heads == 0 ||
         c->text_hidden % c->text_heads != 0 || c->text_hidden / c->text_heads > 256)
         return at_fail(err, wrong,
                        "text layers of width %u, %u heads, feed-forward %u are not possible",
                        c->text_hidden, c->text_heads, c->text_ffn);
+    return AT_OK;
+}
+
+static at_status check_encoder(const at_config *c, at_status wrong, at_error *err)
+{
+    if (c->text_layers == 0 || c->text_vocab == 0 || c->text_positions < 8 || c->label_dim == 0)
+        return at_fail(err, wrong,
+                       "a text encoder of %u layers, %u words, %u positions, vectors of %u is not "
+                       "possible",
+                       c->text_layers, c->text_vocab, c->text_positions, c->label_dim);
+    return check_text_layers(c, wrong, err);
+}
+
+static at_status check_text(const at_config *c, at_status wrong, at_error *err)
+{
+    if (c->text_layers == 0) return AT_OK;
+    const at_status status = check_text_layers(c, wrong, err);
+    if (status != AT_OK) return status;
     if (c->text_vocab == 0 || c->text_tags == 0 || c->text_positions < 8 ||
         c->text_positions < c->text_max ||
         (strcmp(c->arch, "tag2text") == 0 && c->text_positions < c->text_tags))
@@ -207,8 +227,25 @@ static at_status check_text(const at_config *c, at_status wrong, at_error *err)
     return AT_OK;
 }
 
+static at_status check_retrieval(const at_config *c, at_status wrong, at_error *err)
+{
+    if (c->retrieval_layers == 0 ||
+        (strcmp(c->arch, "tag2text") == 0 && c->retrieval_dim && c->retrieval_max >= 3 &&
+         c->retrieval_max <= c->text_positions))
+        return AT_OK;
+    return at_fail(err, wrong,
+                   "retrieval with vectors of %u and texts of %u tokens is not possible in a %s",
+                   c->retrieval_dim, c->retrieval_max, c->arch);
+}
+
+bool at_config_encodes(const at_config *c)
+{
+    return strcmp(c->arch, "bert_sentence") == 0 || strcmp(c->arch, "clip_text") == 0;
+}
+
 at_status at_config_check(const at_config *c, at_status wrong, at_error *err)
 {
+    if (at_config_encodes(c)) return check_encoder(c, wrong, err);
     if (c->image_size == 0 || c->classes == 0 || c->label_dim == 0 || c->per_class == 0)
         return at_fail(
             err, wrong,
@@ -232,7 +269,8 @@ at_status at_config_check(const at_config *c, at_status wrong, at_error *err)
                        "a Tag2Text whose text layers (width %u) and tag head (width %u, labels %u, "
                        "image tokens %u) do not fit together",
                        c->text_hidden, c->head_hidden, c->label_dim, c->token_dim);
-    const at_status status = check_text(c, wrong, err);
+    at_status status = check_text(c, wrong, err);
+    if (status == AT_OK) status = check_retrieval(c, wrong, err);
     if (status != AT_OK) return status;
     return c->embed_dim ? check_swin(c, wrong, err) : check_convs(c, wrong, err);
 }

@@ -14,12 +14,12 @@ typedef struct at_conv_config {
 } at_conv_config;
 
 typedef struct at_config {
-    char arch[24];       // "ram", "ram_plus", "tag2text", "ram_lite"
+    char arch[24];       // "ram", "ram_plus", "tag2text", "ram_lite", "bert_sentence", "clip_text"
     uint32_t image_size; // px
     float mean[3], std[3];
     uint32_t classes;   // tags
     uint32_t per_class; // descriptions a tag (RAM++), else 1
-    uint32_t label_dim; // of a label embedding
+    uint32_t label_dim; // of a label embedding; of a text encoder's vectors
 
     uint32_t embed_dim, window; // Swin: channels of stage 0, window side before clipping
     uint32_t depths[AT_STAGES], heads[AT_STAGES];
@@ -37,6 +37,10 @@ typedef struct at_config {
     float text_eps;
     uint32_t text_beams, text_min, text_max; // search: beams, least and most tokens
     float text_length_penalty;
+
+    /* Retrieval: a stack with the text part's widths. retrieval_layers 0: none. */
+    uint32_t retrieval_layers, retrieval_dim; // of the vectors that are compared
+    uint32_t retrieval_max;                   // tokens of a text, its first and last included
 } at_config;
 
 /* Channels and side of stage s of a Swin; the window after clipping to the map. */
@@ -53,6 +57,9 @@ static inline size_t at_swin_window(const at_config *c, int s)
     const size_t side = at_swin_side(c, s);
     return side < c->window ? side : c->window;
 }
+
+/* A text encoder: has text_* and label_dim, and no image part. */
+bool at_config_encodes(const at_config *c);
 
 /* Reads and checks every number; AT_E_MODEL_DAMAGED names the key that is wrong. */
 at_status at_config_read(at_config *c, const at_weights *w, at_error *err);

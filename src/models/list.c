@@ -3,8 +3,13 @@
 
 #include <string.h>
 
-static const at_network_type *const types[] = {&at_network_ram, &at_network_ram_plus,
-                                               &at_network_tag2text, &at_network_ram_lite, NULL};
+static const at_network_type *const types[] = {&at_network_ram,
+                                               &at_network_ram_plus,
+                                               &at_network_tag2text,
+                                               &at_network_ram_lite,
+                                               &at_network_bert_sentence,
+                                               &at_network_clip_text,
+                                               NULL};
 
 const at_network_type *const *at_network_types(void)
 {
@@ -27,7 +32,8 @@ at_status at_network_open(at_network **out, const at_config *c, const at_backend
     if (!type)
         return at_fail(
             err, AT_E_MODEL_UNSUPPORTED,
-            "architecture \"%s\" is not one this version knows (ram, ram_plus, tag2text, ram_lite)",
+            "architecture \"%s\" is not one this version knows (ram, ram_plus, tag2text, "
+            "ram_lite, bert_sentence, clip_text)",
             c->arch);
     at_network *n = at_calloc(al, 1, type->size);
     if (!n) return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for the model");
@@ -42,6 +48,31 @@ at_status at_network_open(at_network **out, const at_config *c, const at_backend
     }
     *out = n;
     return AT_OK;
+}
+
+void at_network_logits(at_exec *x, const at_tag_head *head, const at_label_choice *labels,
+                       at_tensor tokens, float *logits)
+{
+    at_head_memory memory;
+    at_tag_head_memory(x, head, tokens, &memory);
+    for (size_t b = 0; b < tokens.dims[0]; b++) {
+        float *to = logits ? logits + b * labels->count : NULL;
+        for (size_t k = 0; k < labels->n_parts; k++) {
+            at_tag_head_forward(x, head, &labels->parts[k].queries, &memory, b, to);
+            if (to) to += labels->parts[k].count;
+        }
+    }
+}
+
+void at_network_heat(at_exec *x, const at_tag_head *head, const at_label_choice *labels,
+                     at_tensor tokens, size_t side, float *maps)
+{
+    at_head_memory memory;
+    at_tag_head_memory(x, head, tokens, &memory);
+    for (size_t k = 0; k < labels->n_parts; k++) {
+        at_tag_head_heat(x, head, &labels->parts[k].queries, &memory, side, maps);
+        if (maps) maps += labels->parts[k].count * side * side;
+    }
 }
 
 void at_network_close(at_network *n)

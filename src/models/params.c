@@ -80,6 +80,10 @@ int at_param_stored(const at_param *p, uint64_t dims[4])
         dims[2] = p->dims[3];
         dims[3] = p->dims[1];
         return 4;
+    case AT_PARAM_TRANSPOSED:
+        dims[0] = p->dims[1];
+        dims[1] = p->dims[0];
+        return 2;
     case AT_PARAM_DEPTHWISE:
         dims[0] = p->dims[2];
         dims[1] = p->dims[3];

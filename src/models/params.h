@@ -8,12 +8,14 @@
 
 typedef enum at_param_kind {
     AT_PARAM_MATRIX,     // [n, k], packed into at_matrix; the file's weight type
-    AT_PARAM_VECTOR,     // any shape, const float *, always f32
+    AT_PARAM_VECTOR,     // any shape, const float *; f16 beside quantised matrices, else f32
     AT_PARAM_BIAS_TABLE, // [(2w-1)^2, heads], const float *; resized at conversion if need be
     AT_PARAM_CONV, // official [out, in, kh, kw] -> ours [out, kh, kw, in], at_matrix [out, kh*kw*in]
-    AT_PARAM_DEPTHWISE, // official [c, 1, kh, kw] -> ours [kh, kw, c], const float *, always f32
-    AT_PARAM_ROWS,      // [n, k], at_rows_view into the file; the file's weight type
-    AT_PARAM_TIED,      // the rows of that name once more, packed: at_matrix
+    AT_PARAM_DEPTHWISE,  // official [c, 1, kh, kw] -> ours [kh, kw, c], as a VECTOR
+    AT_PARAM_TRANSPOSED, // official [k, n], used as x P -> ours [n, k], at_matrix
+    AT_PARAM_ROWS,       // [n, k], at_rows_view into the file; the file's weight type
+    AT_PARAM_MIXED,      // the same, read whole by a re-weighting: plain floats only
+    AT_PARAM_TIED,       // the rows of that name once more, packed: at_matrix
 } at_param_kind;
 
 typedef struct at_param {
@@ -31,6 +33,7 @@ struct at_params {
     at_status status; // the first failure; visits after it do nothing
     at_error *err;
     char name[96], official[160]; // the scope that the next parameters lie in
+    bool texts; // the next ones are for captions and matching alone, which most runs never ask for
 };
 
 /* Scopes: "s%d.b%d." beside "layers.%d.blocks.%d.", both printed with the same numbers. */

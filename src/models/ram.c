@@ -42,18 +42,24 @@ static void ram_constants(at_network *base, at_exec *x)
     base->queries = at_fixed_labels_queries(x, &m->head, &m->labels);
 }
 
+static void ram_queries(const at_network *base, at_exec *x, at_tensor rows, float *queries)
+{
+    at_tag_head_queries(x, &((const ram *)base)->head, rows, queries);
+}
+
+// 0.5: inference_ram_openset.py
+static const at_open_set open_set = {.threshold = 0.5f, .queries = ram_queries};
+
 static void ram_forward(const at_network *base, at_exec *x, at_tensor pixels,
-                        const at_labels *labels, const at_forward_out *out)
+                        const at_label_choice *labels, const at_forward_out *out)
 {
     const ram *m = (const ram *)base;
-    at_tensor features = at_swin_forward(x, &m->swin, pixels);                  // [B, 145, 1536]
+    at_tensor features = at_swin_forward(x, &m->swin, pixels); // [B, 145, 1536]
+    if (out->tokens)
+        at_copy_to(x, features, at_tensor_of(out->tokens, features.n_dims, features.dims));
     at_tensor tokens = at_linear_new(x, features, &m->image_proj, AT_ACT_NONE); // [B, 145, 512]
     at_stage(x, tokens, "image_embeds");
-    at_head_memory memory;
-    at_tag_head_memory(x, &m->head, tokens, &memory);
-    for (size_t b = 0; b < pixels.dims[0]; b++)
-        at_tag_head_forward(x, &m->head, &labels->queries, &memory, b,
-                            out->logits ? out->logits + b * labels->count : NULL);
+    at_network_logits(x, &m->head, labels, tokens, out->logits);
 }
 
 static void ram_close(at_network *base)
@@ -65,6 +71,23 @@ static void ram_close(at_network *base)
     at_free(base->al, m->labels.queries);
 }
 
+static at_heat_shape ram_heat_shape(const at_network *base)
+{
+    const ram *m = (const ram *)base;
+    const size_t side = at_swin_side(&base->config, AT_STAGES - 1);
+    return (at_heat_shape){.token_rows = 1 + side * side, .token_dim = m->swin.dim, .side = side};
+}
+
+static void ram_heat(const at_network *base, at_exec *x, at_tensor tokens,
+                     const at_label_choice *labels, float *maps)
+{
+    const ram *m = (const ram *)base;
+    at_network_heat(x, &m->head, labels, at_linear_new(x, tokens, &m->image_proj, AT_ACT_NONE),
+                    ram_heat_shape(base).side, maps);
+}
+
+static const at_heat_type heat = {.shape = ram_heat_shape, .maps = ram_heat};
+
 const at_network_type at_network_ram = {
     .arch = "ram",
     .about = "Recognize Anything Model, Swin and a cross-attention tag head",
@@ -75,4 +98,6 @@ const at_network_type at_network_ram = {
     .constants = ram_constants,
     .forward = ram_forward,
     .close = ram_close,
+    .heat = &heat,
+    .open_set = &open_set,
 };

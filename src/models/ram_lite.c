@@ -40,6 +40,7 @@ static void ram_lite_params(at_network *base, at_params *p)
     at_fixed_labels_params(&m->labels, p, "label_embed", c->label_dim);
     at_tag_head_params(&m->head, p, &at_head_names_lite);
     if (!c->text_layers) return;
+    p->texts = true;
     const at_scope scope = at_scope_enter(p, "d.", "caption.");
     at_param_linear(p, &m->caption_image, "image_proj", "image_proj", c->text_hidden,
                     m->backbone.dim, true);
@@ -48,6 +49,7 @@ static void ram_lite_params(at_network *base, at_params *p)
     at_bert_params(&m->decoder.bert, p, &at_bert_names_lite);
     at_text_head_params(&m->decoder, p, &head_names);
     at_scope_leave(p, scope);
+    p->texts = false;
 }
 
 static at_status ram_lite_prepare(at_network *base, at_error *err)
@@ -63,8 +65,25 @@ static void ram_lite_constants(at_network *base, at_exec *x)
     base->queries = at_fixed_labels_queries(x, &m->head, &m->labels);
 }
 
+static void ram_lite_queries(const at_network *base, at_exec *x, at_tensor rows, float *queries)
+{
+    at_tag_head_queries(x, &((const ram_lite *)base)->head, rows, queries);
+}
+
+/* What its labels were made with (models/README.md), mean of the normalised vectors, normalised. */
+static const char *const templates[] = {"{}",
+                                        "a photo of a {}.",
+                                        "a photo of {}.",
+                                        "there is a {} in the picture.",
+                                        "a picture showing {}.",
+                                        "{} in the scene.",
+                                        NULL};
+/* 0.65: the best mean F1 of one threshold for its tags as words (bench/words/quality.py). */
+static const at_open_set open_set = {
+    .threshold = 0.65f, .queries = ram_lite_queries, .templates = templates};
+
 static void ram_lite_forward(const at_network *base, at_exec *x, at_tensor pixels,
-                             const at_labels *labels, const at_forward_out *out)
+                             const at_label_choice *labels, const at_forward_out *out)
 {
     const ram_lite *m = (const ram_lite *)base;
     const size_t batch = pixels.dims[0], cells = m->backbone.side * m->backbone.side,
@@ -83,11 +102,7 @@ static void ram_lite_forward(const at_network *base, at_exec *x, at_tensor pixel
 
     at_tensor tokens = at_linear_new(x, features, &m->image_proj, AT_ACT_NONE);
     at_stage(x, tokens, "image_embeds");
-    at_head_memory memory;
-    at_tag_head_memory(x, &m->head, tokens, &memory);
-    for (size_t b = 0; b < batch; b++)
-        at_tag_head_forward(x, &m->head, &labels->queries, &memory, b,
-                            out->logits ? out->logits + b * labels->count : NULL);
+    at_network_logits(x, &m->head, labels, tokens, out->logits);
 }
 
 static void ram_lite_close(at_network *base)
@@ -146,6 +161,24 @@ static const at_caption_type caption = {
     .memory = ram_lite_memory,
 };
 
+static at_heat_shape ram_lite_heat_shape(const at_network *base)
+{
+    const ram_lite *m = (const ram_lite *)base;
+    const size_t side = m->backbone.side;
+    return (
+        at_heat_shape){.token_rows = 1 + side * side, .token_dim = m->backbone.dim, .side = side};
+}
+
+static void ram_lite_heat(const at_network *base, at_exec *x, at_tensor tokens,
+                          const at_label_choice *labels, float *maps)
+{
+    const ram_lite *m = (const ram_lite *)base;
+    at_network_heat(x, &m->head, labels, at_linear_new(x, tokens, &m->image_proj, AT_ACT_NONE),
+                    ram_lite_heat_shape(base).side, maps);
+}
+
+static const at_heat_type heat = {.shape = ram_lite_heat_shape, .maps = ram_lite_heat};
+
 const at_network_type at_network_ram_lite = {
     .arch = "ram_lite",
     .about = "a small tagger in RAM's design on MobileNetV2",
@@ -156,5 +189,7 @@ const at_network_type at_network_ram_lite = {
     .constants = ram_lite_constants,
     .forward = ram_lite_forward,
     .close = ram_lite_close,
+    .heat = &heat,
+    .open_set = &open_set,
     .caption = &caption,
 };

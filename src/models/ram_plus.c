@@ -30,7 +30,7 @@ static void ram_plus_params(at_network *base, at_params *p)
     at_swin_params(&m->swin, p);
     at_param_linear(p, &m->image_proj, "h.image_proj", "image_proj", c->token_dim, m->swin.dim,
                     true);
-    at_param_visit(p, AT_PARAM_ROWS, &m->descriptions, "h.label_embed", "label_embed", 2,
+    at_param_visit(p, AT_PARAM_MIXED, &m->descriptions, "h.label_embed", "label_embed", 2,
                    (const uint64_t[]){(uint64_t)c->classes * c->per_class, c->label_dim});
     at_param_visit(p, AT_PARAM_VECTOR, &m->reweight_scale, "h.reweight_scale", "reweight_scale", 0,
                    (const uint64_t[]){1});
@@ -46,21 +46,14 @@ static at_status ram_plus_prepare(at_network *base, at_error *err)
     return at_swin_prepare(&((ram_plus *)base)->swin, base->al, err);
 }
 
-static void ram_plus_forward(const at_network *base, at_exec *x, at_tensor pixels,
-                             const at_labels *labels, const at_forward_out *out)
-{
-    const ram_plus *m = (const ram_plus *)base;
-    const size_t batch = pixels.dims[0], n = labels->count, per = base->config.per_class,
-                 dim = m->head.label_dim;
-    at_tensor features = at_swin_forward(x, &m->swin, pixels);
-    at_tensor tokens = at_linear_new(x, features, &m->image_proj, AT_ACT_NONE); // [B, 145, 512]
-    at_stage(x, tokens, "image_embeds");
-    at_head_memory memory;
-    at_tag_head_memory(x, &m->head, tokens, &memory);
+// 0.5: inference_ram_plus_openset.py
+static const at_open_set open_set = {.threshold = 0.5f, .descriptions = true};
 
-    at_tensor mean = at_tensor2(x, batch, dim); // c
-    for (size_t b = 0; b < batch; b++)
-        at_unit_rows(x, at_row_range(tokens, b * tokens.dims[1], 1), at_row_range(mean, b, 1));
+/* The descriptions of a part's labels, weighed for each image: [B, n, label_dim]. */
+static at_tensor reweigh(const ram_plus *m, at_exec *x, const at_label_part *part, at_tensor mean)
+{
+    const size_t batch = at_rows(mean), n = part->count, dim = m->head.label_dim;
+    const size_t per = part->rows ? part->per_label : m->base.config.per_class;
     at_tensor embed = at_tensor3(x, batch, n, dim); // e
     at_tensor scores = {0}, weights = {0};
     if (x->observe) {
@@ -71,9 +64,9 @@ static void ram_plus_forward(const at_network *base, at_exec *x, at_tensor pixel
                                        .classes = n,
                                        .per_class = per,
                                        .dim = dim,
-                                       .w = m->descriptions.data,
-                                       .type = m->descriptions.type,
-                                       .classes_index = labels->ids,
+                                       .w = part->rows ? part->rows : m->descriptions.data,
+                                       .type = part->rows ? AT_F32 : m->descriptions.type,
+                                       .classes_index = part->ids,
                                        .x = mean.data,
                                        .scale = at_planning(x) ? 1.0f : expf(m->reweight_scale[0]),
                                        .logits = scores.data,
@@ -84,14 +77,37 @@ static void ram_plus_forward(const at_network *base, at_exec *x, at_tensor pixel
         at_stage(x, weights, "reweight.weights");
     }
     at_stage(x, embed, "reweight.label_embed");
+    return embed;
+}
 
-    for (size_t b = 0; b < batch; b++) {
-        const size_t mark = at_arena_mark(&x->arena);
-        at_tensor input = at_tensor2(x, n, m->head.hidden);
-        at_tag_head_input(x, &m->head, at_row_range(embed, b * n, n), input);
-        const at_label_queries queries = {.count = n, .input = input.data};
-        at_tag_head_forward(x, &m->head, &queries, &memory, b,
-                            out->logits ? out->logits + b * n : NULL);
+static void ram_plus_forward(const at_network *base, at_exec *x, at_tensor pixels,
+                             const at_label_choice *labels, const at_forward_out *out)
+{
+    const ram_plus *m = (const ram_plus *)base;
+    const size_t batch = pixels.dims[0];
+    at_tensor features = at_swin_forward(x, &m->swin, pixels);
+    if (out->tokens)
+        at_copy_to(x, features, at_tensor_of(out->tokens, features.n_dims, features.dims));
+    at_tensor tokens = at_linear_new(x, features, &m->image_proj, AT_ACT_NONE); // [B, 145, 512]
+    at_stage(x, tokens, "image_embeds");
+    at_head_memory memory;
+    at_tag_head_memory(x, &m->head, tokens, &memory);
+
+    at_tensor mean = at_tensor2(x, batch, m->head.label_dim); // c
+    for (size_t b = 0; b < batch; b++)
+        at_unit_rows(x, at_row_range(tokens, b * tokens.dims[1], 1), at_row_range(mean, b, 1));
+    for (size_t k = 0, done = 0; k < labels->n_parts; done += labels->parts[k++].count) {
+        const size_t n = labels->parts[k].count, mark = at_arena_mark(&x->arena);
+        at_tensor embed = reweigh(m, x, &labels->parts[k], mean);
+        for (size_t b = 0; b < batch; b++) {
+            const size_t inner = at_arena_mark(&x->arena);
+            at_tensor input = at_tensor2(x, n, m->head.hidden);
+            at_tag_head_input(x, &m->head, at_row_range(embed, b * n, n), input);
+            const at_label_queries queries = {.count = n, .input = input.data};
+            at_tag_head_forward(x, &m->head, &queries, &memory, b,
+                                out->logits ? out->logits + b * labels->count + done : NULL);
+            at_arena_rewind(&x->arena, inner);
+        }
         at_arena_rewind(&x->arena, mark);
     }
 }
@@ -104,6 +120,37 @@ static void ram_plus_close(at_network *base)
     base->backend->unpack(&m->image_proj.w, base->al);
 }
 
+static at_heat_shape ram_plus_heat_shape(const at_network *base)
+{
+    const ram_plus *m = (const ram_plus *)base;
+    const size_t side = at_swin_side(&base->config, AT_STAGES - 1);
+    return (at_heat_shape){.token_rows = 1 + side * side, .token_dim = m->swin.dim, .side = side};
+}
+
+static void ram_plus_heat(const at_network *base, at_exec *x, at_tensor features,
+                          const at_label_choice *labels, float *maps)
+{
+    const ram_plus *m = (const ram_plus *)base;
+    const size_t side = ram_plus_heat_shape(base).side;
+    const at_tensor tokens = at_linear_new(x, features, &m->image_proj, AT_ACT_NONE);
+    at_head_memory memory;
+    at_tag_head_memory(x, &m->head, tokens, &memory);
+    at_tensor mean = at_tensor2(x, 1, m->head.label_dim);
+    at_unit_rows(x, at_row_range(tokens, 0, 1), mean);
+    for (size_t k = 0; k < labels->n_parts; k++) {
+        const size_t n = labels->parts[k].count, mark = at_arena_mark(&x->arena);
+        at_tensor embed = reweigh(m, x, &labels->parts[k], mean);
+        at_tensor input = at_tensor2(x, n, m->head.hidden);
+        at_tag_head_input(x, &m->head, at_row_range(embed, 0, n), input);
+        const at_label_queries queries = {.count = n, .input = input.data};
+        at_tag_head_heat(x, &m->head, &queries, &memory, side, maps);
+        if (maps) maps += n * side * side;
+        at_arena_rewind(&x->arena, mark);
+    }
+}
+
+static const at_heat_type heat = {.shape = ram_plus_heat_shape, .maps = ram_plus_heat};
+
 const at_network_type at_network_ram_plus = {
     .arch = "ram_plus",
     .about = "RAM++, tags as 51 descriptions each, weighed for every picture",
@@ -113,4 +160,6 @@ const at_network_type at_network_ram_plus = {
     .prepare = ram_plus_prepare,
     .forward = ram_plus_forward,
     .close = ram_plus_close,
+    .heat = &heat,
+    .open_set = &open_set,
 };

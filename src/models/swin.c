@@ -136,6 +136,7 @@ static void block_forward(at_exec *e, const at_swin_stage *st, const at_swin_blo
                      .scale = 1.0f / sqrtf((float)(c / st->heads)),
                      .bias = b->bias,
                      .region = map->region,
+                     .coarse = b->qkv.w.type == AT_I8 || b->qkv.w.narrow,
                  });
     at_linear_to(e, y, &b->proj, AT_ACT_NONE, &x, x);
 
@@ -185,6 +186,24 @@ static at_tensor patch_merge(at_exec *e, const at_swin_stage *st, at_tensor x)
     return y;
 }
 
+/* Blocks of a stage for a batch: each block takes some pictures after others, as many as make rows enough
+ * to use its weights well, so that what lies between its products stays in the caches as one picture's does. */
+static void stage_forward(at_exec *e, const at_swin_stage *st, int s, at_tensor x)
+{
+    enum { ROWS = 576 };
+    const size_t batch = x.dims[0], n = x.dims[1], some = at_max_size(ROWS / n, 1);
+    for (size_t i = 0; i < st->depth; i++) {
+        const bool shifted = i % 2 == 1 && st->shifted.index;
+        for (size_t b = 0; b < batch; b += some) {
+            const size_t images = at_min_size(some, batch - b);
+            block_forward(e, st, &st->blocks[i], shifted,
+                          at_tensor_of(x.data ? x.data + b * n * x.ld : NULL, 3,
+                                       (const size_t[]){images, n, st->dim}));
+        }
+        at_stage(e, x, "swin.stage%d.block%zu.out", s, i);
+    }
+}
+
 at_tensor at_swin_forward(at_exec *e, const at_swin *m, at_tensor pixels)
 {
     const size_t batch = pixels.dims[0];
@@ -193,18 +212,17 @@ at_tensor at_swin_forward(at_exec *e, const at_swin *m, at_tensor pixels)
     at_tensor out = at_tensor3(e, batch, 1 + n, m->dim);
     const size_t mark = at_arena_mark(&e->arena);
 
+    e->together = true;
     at_tensor x = patch_embed(e, m, pixels);
     for (int s = 0; s < AT_STAGES; s++) {
         const at_swin_stage *st = &m->stages[s];
-        for (size_t i = 0; i < st->depth; i++) {
-            block_forward(e, st, &st->blocks[i], i % 2 == 1 && st->shifted.index, x);
-            at_stage(e, x, "swin.stage%d.block%zu.out", s, i);
-        }
+        stage_forward(e, st, s, x);
         if (s + 1 < AT_STAGES) {
             x = patch_merge(e, st, x);
             at_stage(e, x, "swin.stage%d.out", s);
         }
     }
+    e->together = false;
     at_norm_to(e, x, &m->norm, x);
     at_stage(e, x, "swin.norm");
 

@@ -1,6 +1,7 @@
 /* tag2text.c - Tag2Text (arXiv 2303.05657): Swin, a tag head of learned label queries, and captions
  * that the tags guide: an encoder mixes the tags' words with the picture, a decoder reads the result.
- * The encoder's first layers attend and feed forward with the tag head's weights. */
+ * The encoder's first layers attend and feed forward with the tag head's weights. A third stack compares
+ * pictures with texts (retrieval.c). */
 #include "models/networks.h"
 #include "models/swin.h"
 
@@ -11,6 +12,7 @@ typedef struct tag2text {
     at_fixed_labels labels;
     at_bert tag_encoder;
     at_text_decoder decoder;
+    at_retrieval retrieval; // of checkpoints that were trained for it
 } tag2text;
 
 static const at_text_head_names head_names = {
@@ -31,6 +33,8 @@ static at_status tag2text_open(at_network *base, at_error *err)
     if (status == AT_OK) status = at_tag_head_open(&m->head, c, al, err);
     if (status == AT_OK) status = at_bert_open(&m->tag_encoder, c, m->swin.dim, &m->head, al, err);
     if (status == AT_OK) status = at_bert_open(&m->decoder.bert, c, c->text_hidden, NULL, al, err);
+    if (status == AT_OK && c->retrieval_layers)
+        status = at_retrieval_open(&m->retrieval, c, m->swin.dim, al, err);
     return status;
 }
 
@@ -40,6 +44,7 @@ static void tag2text_params(at_network *base, at_params *p)
     at_swin_params(&m->swin, p);
     at_fixed_labels_params(&m->labels, p, "label_embed.weight", base->config.label_dim);
     at_tag_head_params(&m->head, p, &at_head_names_bert);
+    p->texts = true;
     at_scope scope = at_scope_enter(p, "e.", "tag_encoder.");
     at_bert_params(&m->tag_encoder, p, &at_bert_names_official);
     at_scope_leave(p, scope);
@@ -49,6 +54,8 @@ static void tag2text_params(at_network *base, at_params *p)
     scope = at_scope_enter(p, "d.", "text_decoder.");
     at_text_head_params(&m->decoder, p, &head_names);
     at_scope_leave(p, scope);
+    if (base->config.retrieval_layers) at_retrieval_params(&m->retrieval, p);
+    p->texts = false;
 }
 
 static at_status tag2text_prepare(at_network *base, at_error *err)
@@ -63,16 +70,12 @@ static void tag2text_constants(at_network *base, at_exec *x)
 }
 
 static void tag2text_forward(const at_network *base, at_exec *x, at_tensor pixels,
-                             const at_labels *labels, const at_forward_out *out)
+                             const at_label_choice *labels, const at_forward_out *out)
 {
     const tag2text *m = (const tag2text *)base;
     at_tensor tokens = at_swin_forward(x, &m->swin, pixels); // [B, 145, 1024]
     if (out->tokens) at_copy_to(x, tokens, at_tensor_of(out->tokens, tokens.n_dims, tokens.dims));
-    at_head_memory memory;
-    at_tag_head_memory(x, &m->head, tokens, &memory);
-    for (size_t b = 0; b < pixels.dims[0]; b++)
-        at_tag_head_forward(x, &m->head, &labels->queries, &memory, b,
-                            out->logits ? out->logits + b * labels->count : NULL);
+    at_network_logits(x, &m->head, labels, tokens, out->logits);
 }
 
 static void tag2text_close(at_network *base)
@@ -82,6 +85,7 @@ static void tag2text_close(at_network *base)
     at_tag_head_close(&m->head, base->backend, base->al);
     at_bert_close(&m->tag_encoder, base->backend, base->al);
     at_text_decoder_close(&m->decoder, base->backend, base->al);
+    at_retrieval_close(&m->retrieval, base->backend, base->al);
     at_free(base->al, m->labels.queries);
 }
 
@@ -118,11 +122,32 @@ static void tag2text_memory(const at_network *base, at_exec *x, const at_caption
     at_text_memory(x, &m->decoder, y, state);
 }
 
+static const at_retrieval *tag2text_retrieval(const at_network *base)
+{
+    return &((const tag2text *)base)->retrieval;
+}
+
 static const at_caption_type caption = {
     .tags_are = AT_TAGS_WORDS,
     .shape = tag2text_caption_shape,
     .memory = tag2text_memory,
 };
+
+static at_heat_shape tag2text_heat_shape(const at_network *base)
+{
+    const tag2text *m = (const tag2text *)base;
+    const size_t side = at_swin_side(&base->config, AT_STAGES - 1);
+    return (at_heat_shape){.token_rows = 1 + side * side, .token_dim = m->swin.dim, .side = side};
+}
+
+static void tag2text_heat(const at_network *base, at_exec *x, at_tensor tokens,
+                          const at_label_choice *labels, float *maps)
+{
+    at_network_heat(x, &((const tag2text *)base)->head, labels, tokens,
+                    tag2text_heat_shape(base).side, maps);
+}
+
+static const at_heat_type heat = {.shape = tag2text_heat_shape, .maps = tag2text_heat};
 
 const at_network_type at_network_tag2text = {
     .arch = "tag2text",
@@ -134,5 +159,7 @@ const at_network_type at_network_tag2text = {
     .constants = tag2text_constants,
     .forward = tag2text_forward,
     .close = tag2text_close,
+    .heat = &heat,
     .caption = &caption,
+    .retrieval = tag2text_retrieval,
 };

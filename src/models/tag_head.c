@@ -9,6 +9,8 @@
 /* Labels in a block. Their feed-forward activations (3072 floats each at full size) stay in the
  * last-level cache, and the block is still tall enough to use the weights many times. */
 enum { BLOCK = 768 };
+/* Blocks are whole numbers of as many rows as a device multiplies together. */
+enum { TOGETHER = 24 };
 
 const at_head_names at_head_names_bert = {
     .layer = "tagging_head.encoder.layer.%d.",
@@ -51,11 +53,13 @@ at_status at_tag_head_open(at_tag_head *h, const at_config *c, const at_allocato
 void at_head_layer_params(at_params *p, at_head_layer *l, const at_head_names *n, size_t hidden,
                           size_t token_dim, size_t ffn, float eps)
 {
-    at_param_linear(p, &l->query, "q", n->query, hidden, hidden, true);
-    at_param_linear(p, &l->key, "k", n->key, hidden, token_dim, true);
-    at_param_linear(p, &l->value, "v", n->value, hidden, token_dim, true);
-    at_param_linear(p, &l->out, "o", n->out, hidden, hidden, true);
-    at_param_norm(p, &l->cross_norm, "cross_norm", n->cross_norm, hidden, eps);
+    if (token_dim) { // else there is nothing to attend to
+        at_param_linear(p, &l->query, "q", n->query, hidden, hidden, true);
+        at_param_linear(p, &l->key, "k", n->key, hidden, token_dim, true);
+        at_param_linear(p, &l->value, "v", n->value, hidden, token_dim, true);
+        at_param_linear(p, &l->out, "o", n->out, hidden, hidden, true);
+        at_param_norm(p, &l->cross_norm, "cross_norm", n->cross_norm, hidden, eps);
+    }
     at_param_linear(p, &l->ffn_in, "ffn_in", n->ffn_in, ffn, hidden, true);
     at_param_linear(p, &l->ffn_out, "ffn_out", n->ffn_out, hidden, ffn, true);
     at_param_norm(p, &l->ffn_norm, "ffn_norm", n->ffn_norm, hidden, eps);
@@ -119,6 +123,24 @@ void at_fixed_labels_params(at_fixed_labels *l, at_params *p, const char *offici
                    (const uint64_t[]){l->count, label_dim});
 }
 
+/* Input and first query of embeddings e [n, label_dim]. */
+static void queries_of(at_exec *x, const at_tag_head *h, at_tensor e, float *input, float *query)
+{
+    const size_t dims[2] = {at_rows(e), h->hidden};
+    at_tensor in = at_tensor_of(input, 2, dims);
+    if (h->own_classifier)
+        at_copy_to(x, e, in);
+    else
+        at_tag_head_input(x, h, e, in);
+    at_linear_to(x, in, &h->layers[0].query, AT_ACT_NONE, NULL, at_tensor_of(query, 2, dims));
+}
+
+void at_tag_head_queries(at_exec *x, const at_tag_head *h, at_tensor embeddings, float *queries)
+{
+    const size_t n = at_rows(embeddings) * h->hidden;
+    queries_of(x, h, embeddings, queries, queries ? queries + n : NULL);
+}
+
 at_label_queries at_fixed_labels_queries(at_exec *x, const at_tag_head *h, at_fixed_labels *l)
 {
     float *input = l->queries, *query = input + l->count * h->hidden;
@@ -127,13 +149,7 @@ at_label_queries at_fixed_labels_queries(at_exec *x, const at_tag_head *h, at_fi
         const size_t mark = at_arena_mark(&x->arena);
         at_tensor e = at_tensor2(x, n, h->label_dim);
         at_rows_to(x, &l->embed, first, e);
-        at_tensor in = at_tensor_of(input + first * h->hidden, 2, (const size_t[]){n, h->hidden});
-        if (h->own_classifier)
-            at_copy_to(x, e, in);
-        else
-            at_tag_head_input(x, h, e, in);
-        at_linear_to(x, in, &h->layers[0].query, AT_ACT_NONE, NULL,
-                     at_tensor_of(query + first * h->hidden, 2, in.dims));
+        queries_of(x, h, e, input + first * h->hidden, query + first * h->hidden);
         at_arena_rewind(&x->arena, mark);
     }
     return (at_label_queries){.count = l->count, .input = input, .query = query};
@@ -173,6 +189,8 @@ void at_head_layer_cross(at_exec *x, const at_head_layer *l, size_t heads, const
                      .out_batch = n_q * width,
                      .scale = 1.0f / sqrtf((float)(width / heads)),
                      .key_mask = keys->mask,
+                     .coarse = l->out.w.type == AT_I8 || l->out.w.narrow,
+                     .kept = keys->kept,
                  });
     at_linear_to(x, ctx, &l->out, AT_ACT_NONE, &in, y);
     at_norm_to(x, y, &l->cross_norm, y);
@@ -197,9 +215,8 @@ static at_tensor image_of(at_tensor t, size_t b)
                         (const size_t[]){1, n, t.dims[2]});
 }
 
-/* One logit a label from the last layer's rows [n, hidden], labels [first, first + n). */
-static void classify(at_exec *x, const at_tag_head *h, const at_label_queries *labels, size_t first,
-                     at_tensor y, float *logits)
+void at_tag_head_classify(at_exec *x, const at_tag_head *h, const at_label_queries *labels,
+                          size_t first, at_tensor y, float *logits)
 {
     if (!h->own_classifier) {
         at_linear_to(x, y, &h->fc, AT_ACT_NONE, NULL,
@@ -215,10 +232,12 @@ static void classify(at_exec *x, const at_tag_head *h, const at_label_queries *l
 void at_tag_head_forward(at_exec *x, const at_tag_head *h, const at_label_queries *labels,
                          const at_head_memory *memory, size_t b, float *logits)
 {
-    // a stage is shown whole: one block when somebody looks. The bits do not depend on the blocks
+    // a stage is shown whole: one block when somebody looks. The bits depend on the blocks only if the last
+    // one is so low that its products take the plain way
     const size_t blocks = x->observe ? 1 : (labels->count + BLOCK - 1) / BLOCK;
-    const size_t step = blocks ? (labels->count + blocks - 1) / blocks
+    const size_t step = blocks ? at_round_up((labels->count + blocks - 1) / blocks, TOGETHER)
                                : 0; // blocks of equal height
+    x->together = true;             // labels of one picture
     for (size_t first = 0; first < labels->count; first += step) {
         const size_t n = at_min_size(step, labels->count - first);
         const size_t mark = at_arena_mark(&x->arena);
@@ -241,7 +260,8 @@ void at_tag_head_forward(at_exec *x, const at_tag_head *h, const at_label_querie
             at_stage(x, y, "head.layer%zu.out", i);
             at_arena_rewind(&x->arena, inner);
         }
-        classify(x, h, labels, first, y, logits ? logits + first : NULL);
+        at_tag_head_classify(x, h, labels, first, y, logits ? logits + first : NULL);
         at_arena_rewind(&x->arena, mark);
     }
+    x->together = false;
 }

@@ -17,6 +17,7 @@ typedef struct at_head_layer {
 typedef struct at_head_keys {
     at_tensor k, v;
     const float *mask; // [images, n] or NULL
+    bool kept;         // for many calls: see at_attention_args
 } at_head_keys;
 
 /* Official names of a layer's parts differ between the files of RAM and of ram_lite. */
@@ -60,6 +61,8 @@ void at_head_layer_cross(at_exec *x, const at_head_layer *l, size_t heads, const
 /* y = LN(W2 GELU(W1 y) + y) */
 void at_head_layer_ffn(at_exec *x, const at_head_layer *l, at_tensor y);
 
+/* queries [2, n, hidden], input and first layer's, of label embeddings [n, label_dim]. */
+void at_tag_head_queries(at_exec *x, const at_tag_head *h, at_tensor embeddings, float *queries);
 /* input [n, hidden] of label embeddings [n, label_dim]. */
 void at_tag_head_input(at_exec *x, const at_tag_head *h, at_tensor embeddings, at_tensor input);
 /* Labels whose queries no picture changes: their embeddings, and the queries made of them once. */
@@ -85,5 +88,13 @@ void at_tag_head_memory(at_exec *x, const at_tag_head *h, at_tensor tokens, at_h
 /* Logits [count] of image b for these labels, in blocks that keep activations in cache. */
 void at_tag_head_forward(at_exec *x, const at_tag_head *h, const at_label_queries *labels,
                          const at_head_memory *memory, size_t b, float *logits);
+/* One logit a label from the last layer's rows y [n, hidden] of labels [first, first + n). */
+void at_tag_head_classify(at_exec *x, const at_tag_head *h, const at_label_queries *labels,
+                          size_t first, at_tensor y, float *logits);
+
+/* tag_head_heat.c: maps [count, side * side] of these labels for the one image in `memory`, whose tokens
+ * are a mean and side * side cells: how far a label's logit falls without a cell and those around it. */
+void at_tag_head_heat(at_exec *x, const at_tag_head *h, const at_label_queries *labels,
+                      const at_head_memory *memory, size_t side, float *maps);
 
 #endif

@@ -67,8 +67,27 @@ void at_text_state_reset(at_text_state *s, const at_text_decoder *d, size_t imag
         float *k = s->memory ? s->memory + 2 * i * floats : NULL;
         s->keys[i] = (at_head_keys){.k = at_tensor_of(k, 3, dims),
                                     .v = at_tensor_of(k ? k + floats : NULL, 3, dims),
-                                    .mask = s->mask};
+                                    .mask = s->mask,
+                                    .kept = true};
     }
+}
+
+void at_text_state_drop(at_text_state *s, const at_text_decoder *d, size_t image)
+{
+    const at_bert *b = &d->bert;
+    const size_t last = --s->images, rows = s->memory_rows;
+    for (size_t i = 0; i < b->n_layers; i++) {
+        at_head_keys *keys = &s->keys[i];
+        keys->k.dims[0] = keys->v.dims[0] = s->images;
+        if (image == last) continue;
+        const size_t n = rows * b->hidden;
+        memcpy(keys->k.data + image * n, keys->k.data + last * n, n * sizeof(float));
+        memcpy(keys->v.data + image * n, keys->v.data + last * n, n * sizeof(float));
+    }
+    if (image == last) return;
+    if (s->mask) memcpy(s->mask + image * rows, s->mask + last * rows, rows * sizeof(float));
+    for (size_t k = 0; k < s->beams; k++)
+        at_text_state_copy(s, d, image * s->beams + k, last * s->beams + k);
 }
 
 void at_text_state_copy(at_text_state *s, const at_text_decoder *d, size_t to, size_t from)

@@ -41,6 +41,9 @@ void at_text_state_reset(at_text_state *s, const at_text_decoder *d, size_t imag
 /* Slot `to` takes over what slot `from` remembers. */
 void at_text_state_copy(at_text_state *s, const at_text_decoder *d, size_t to, size_t from);
 
+/* `image` needs no more tokens: the last image takes its place, and there is one less. */
+void at_text_state_drop(at_text_state *s, const at_text_decoder *d, size_t image);
+
 /* Keys and values of the memory rows [images, memory_rows, memory_dim], once for an image. */
 void at_text_memory(at_exec *x, const at_text_decoder *d, at_tensor rows, at_text_state *s);
 /* The prompt, ids [images, n], into every image's first slot; logits [images, vocab]. */

@@ -28,6 +28,13 @@ static at_status out_of_range(at_error *err, const char *name, double v, double 
     return at_fail(err, AT_E_INVALID_PARAMETER, "%s: %g is outside %g..%g", name, v, low, high);
 }
 
+/* The same, where another option ends the range. */
+static at_status out_of_reach(at_error *err, const char *name, int v, size_t high, const char *of)
+{
+    return at_fail(err, AT_E_INVALID_PARAMETER, "%s: %d is outside 1..%zu (%s: %zu)", name, v, high,
+                   of, high);
+}
+
 static at_status make_plan(const at_model *m, const at_caption_options *given, at_caption_plan *p,
                            at_error *err)
 {
@@ -54,11 +61,11 @@ static at_status make_plan(const at_model *m, const at_caption_options *given, a
                                                       : 1.0f;
     p->min_length = o->min_length ? (size_t)o->min_length : at_min_size(c->text_min, p->max_length);
     if (o->min_length < 0 || p->min_length > p->max_length)
-        return out_of_range(err, "min_length", o->min_length, 1, (double)p->max_length);
+        return out_of_reach(err, "min_length", o->min_length, p->max_length, "max length");
     if (at_caption_type_of(m)->tags_are == AT_TAGS_WORDS && p->max_length <= n_prompt)
         return out_of_range(err, "max_length", (double)p->max_length, (double)(n_prompt + 1), most);
-    if (o->num < 0 || p->num > 64 || (!o->sample && p->num > p->beams))
-        return out_of_range(err, "num", o->num, 1, o->sample ? 64 : (double)p->beams);
+    if (o->num < 0 || p->num > 64) return out_of_range(err, "num", o->num, 1, 64);
+    if (!o->sample && p->num > p->beams) return out_of_reach(err, "num", o->num, p->beams, "beams");
     if (o->repetition_penalty < 0 || o->repetition_penalty > 10)
         return out_of_range(err, "repetition_penalty", (double)o->repetition_penalty, 0, 10);
     if (o->top_k < 0 || o->top_k > 1024) return out_of_range(err, "top_k", o->top_k, 1, 1024);
@@ -144,7 +151,8 @@ static at_status open_room(at_session *s, const at_caption_plan *p, at_error *er
     r->beams = p->beams;
     r->length = at_min_size(p->max_length + AT_PROMPT, c->text_positions);
     size_t need = 0;
-    at_status status = plan_arena(s, r, &need, err);
+    at_status status = at_model_need_texts(s->model, s->exec.backend->pool(s->exec.device), err);
+    if (status == AT_OK) status = plan_arena(s, r, &need, err);
     if (status == AT_OK)
         status = at_text_state_open(&r->state, r->shape.decoder, s->max_batch, r->beams, r->length,
                                     r->shape.memory_rows, r->shape.masked, al, err);
@@ -155,14 +163,13 @@ static at_status open_room(at_session *s, const at_caption_plan *p, at_error *er
         r->tag_ids = at_calloc(al, s->max_batch * c->text_tags, sizeof(int32_t));
         r->tag_mask = at_calloc(al, s->max_batch * c->text_tags, sizeof(float));
         r->inputs = at_calloc(al, rows, sizeof(int32_t));
-        if (!s->tokens)
-            s->tokens = at_calloc(al, s->max_batch * r->shape.token_rows * r->shape.token_dim,
-                                  sizeof(float));
-        if (!r->arena.data || !r->logits || !r->tag_ids || !r->tag_mask || !r->inputs || !s->tokens)
+        if (!r->arena.data || !r->logits || !r->tag_ids || !r->tag_mask || !r->inputs)
             status = at_fail(err, AT_E_OUT_OF_MEMORY,
                              "no memory for captions of %zu images with %zu beams", s->max_batch,
                              r->beams);
     }
+    if (status == AT_OK)
+        status = at_session_keep_tokens(s, r->shape.token_rows, r->shape.token_dim, err);
     if (status != AT_OK) at_caption_room_close(s);
     return status;
 }
@@ -208,7 +215,7 @@ static at_status one_batch(at_session *s, const at_caption_plan *p, const at_pix
             status = at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for captions");
             break;
         }
-        status = at_tags_choose(s, s->logits + i * s->labels.count, &p->tags, &c->tags, err);
+        status = at_tags_choose(s, s->logits + i * s->choice.labels.count, &p->tags, &c->tags, err);
         if (status == AT_OK) status = keep_wishes(c, &p->o, err);
         if (status == AT_OK) status = at_caption_guide(s, p, i, c, err);
         if (status != AT_OK) break;

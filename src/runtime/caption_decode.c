@@ -1,5 +1,6 @@
 /* caption_decode.c - from memory to words: the prompt once, then a token a step for every beam of every
  * image together, until all are done. */
+#include "base/utf8.h"
 #include "runtime/caption.h"
 #include "text/sample.h"
 
@@ -43,7 +44,7 @@ static void text_of(const at_model *m, const int32_t *ids, size_t n, at_buf *tex
     for (size_t i = 0; cut < text->len && i < sizeof prompt_text - 1; i++)
         do
             cut++;
-        while (cut < text->len && ((unsigned char)text->data[cut] & 0xc0) == 0x80);
+        while (cut < text->len && at_utf8_inside(text->data[cut]));
     if (text->data) memmove(text->data, text->data + cut, text->len - cut + 1);
     text->len -= cut;
 }
@@ -102,6 +103,32 @@ static void tell(const at_session *s, const at_caption_plan *p, teller *t, size_
     at_buf_reset(&text);
 }
 
+/* --- who goes on -------------------------------------------------------------------------------------- */
+
+/* The images that are still written about lie side by side in the decoder's state: row r is image of[r]. */
+typedef struct live {
+    size_t *of;
+    size_t n;
+} live;
+
+static bool live_open(live *l, size_t count, const at_allocator *al)
+{
+    l->n = count;
+    l->of = at_calloc(al, count, sizeof *l->of);
+    for (size_t i = 0; l->of && i < count; i++)
+        l->of[i] = i;
+    return l->of != NULL;
+}
+
+/* Row r is done: the last takes its place, so that nothing more is computed for it. */
+static void live_drop(live *l, struct at_caption_room *room, size_t r)
+{
+    at_text_state_drop(&room->state, room->shape.decoder, r);
+    l->of[r] = l->of[--l->n];
+    memmove(room->inputs + r * room->beams, room->inputs + l->n * room->beams,
+            room->beams * sizeof *room->inputs);
+}
+
 /* --- search ------------------------------------------------------------------------------------------ */
 
 static const char *const never_small[] = {"[PAD]", "[BOS]", "[UNK]"};
@@ -111,6 +138,7 @@ typedef struct searching {
     const at_caption_plan *p;
     at_captions *const *captions;
     size_t count, ld;
+    live live;
     at_search **searches;
     teller *tellers;
     int32_t never[AT_COUNT(never_small)];
@@ -149,23 +177,25 @@ static bool step_searches(searching *g, bool first)
 {
     struct at_caption_room *room = g->s->caption;
     const size_t beams = g->p->beams, rows = first ? 1 : beams;
-    bool more = false;
-    for (size_t i = 0; i < g->count; i++) {
+    for (size_t r = 0; r < g->live.n; r++) {
+        const size_t i = g->live.of[r];
         at_search *search = g->searches[i];
-        at_search_step(search, room->logits + i * rows * g->ld, g->ld);
+        at_search_step(search, room->logits + r * rows * g->ld, g->ld);
         size_t n;
         const at_slot_copy *copies = at_search_copies(search, &n);
         for (size_t k = 0; k < n; k++)
-            at_text_state_copy(&room->state, room->shape.decoder, i * beams + copies[k].to,
-                               i * beams + copies[k].from);
-        at_search_inputs(search, room->inputs + i * beams);
-        more = more || !at_search_done(search);
+            at_text_state_copy(&room->state, room->shape.decoder, r * beams + copies[k].to,
+                               r * beams + copies[k].from);
+        at_search_inputs(search, room->inputs + r * beams);
         if (!g->p->o.piece) continue;
         const int32_t *ids;
         const size_t settled = at_search_settled(search, &ids);
         tell(g->s, g->p, &g->tellers[i], i, ids, settled, at_search_done(search));
     }
-    return more;
+    for (size_t r = g->live.n; r-- > 0;) {
+        if (at_search_done(g->searches[g->live.of[r]])) live_drop(&g->live, room, r);
+    }
+    return g->live.n > 0;
 }
 
 static at_status take_results(searching *g, at_error *err)
@@ -194,15 +224,16 @@ typedef struct drawn {
 typedef struct sampling {
     at_session *s;
     const at_caption_plan *p;
-    size_t rows, ld; // images * num
-    drawn *all;
+    size_t ld;
+    live live;
+    drawn *all; // [images, num]
     teller *tellers;
     float *log_p;
 } sampling;
 
-static bool step_samples(sampling *g, size_t n_prompt, bool first)
+/* The next token of one sample, from its logits. True: it goes on. */
+static bool step_sample(sampling *g, size_t n_prompt, drawn *d, const float *logits, int32_t *input)
 {
-    struct at_caption_room *room = g->s->caption;
     const at_model *m = g->s->model;
     const at_caption_options *o = &g->p->o;
     const at_sample_rules rules = {.vocab = g->ld,
@@ -212,30 +243,43 @@ static bool step_samples(sampling *g, size_t n_prompt, bool first)
                                    .repetition_penalty = g->p->repetition_penalty};
     const int32_t end = at_caption_end(m);
     const size_t counted = has_prompt(m) ? n_prompt : 0;
-    bool more = false;
     float *row = g->log_p, *scratch = g->log_p + g->ld;
-    for (size_t i = 0; i < g->rows; i++) {
-        drawn *d = &g->all[i];
-        room->inputs[i] = end;
-        if (d->ended || d->n - n_prompt + counted >= g->p->max_length) continue;
-        const size_t from = first ? i / g->p->num : i;
-        memcpy(row, room->logits + from * g->ld, g->ld * sizeof *row);
-        at_log_softmax(g->ld, row, scratch); // what is told is the model's own probability
-        if (d->n - n_prompt + counted < g->p->min_length) row[end] = -INFINITY;
-        for (size_t k = 0; !has_prompt(m) && k < AT_COUNT(never_small); k++)
-            row[at_wordpiece_id(m->words, never_small[k])] = -INFINITY;
-        const int32_t token = at_sample(row, d->ids, d->n, &rules, &d->random,
-                                        g->log_p + 2 * g->ld);
-        d->log_prob += scratch[token];
-        d->ended = token == end;
-        if (!d->ended) d->ids[d->n++] = token;
-        room->inputs[i] = token;
-        const bool done = d->ended || d->n - n_prompt + counted >= g->p->max_length;
-        more = more || !done;
-        if (i % g->p->num == 0)
-            tell(g->s, g->p, &g->tellers[i / g->p->num], i / g->p->num, d->ids, d->n, done);
+    *input = end;
+    if (d->ended || d->n - n_prompt + counted >= g->p->max_length) return false;
+    memcpy(row, logits, g->ld * sizeof *row);
+    at_log_softmax(g->ld, row, scratch); // what is told is the model's own probability
+    if (d->n - n_prompt + counted < g->p->min_length) row[end] = -INFINITY;
+    for (size_t k = 0; !has_prompt(m) && k < AT_COUNT(never_small); k++)
+        row[at_wordpiece_id(m->words, never_small[k])] = -INFINITY;
+    const int32_t token = at_sample(row, d->ids, d->n, &rules, &d->random, g->log_p + 2 * g->ld);
+    d->log_prob += scratch[token];
+    d->ended = token == end;
+    if (!d->ended) d->ids[d->n++] = token;
+    *input = token;
+    return !d->ended && d->n - n_prompt + counted < g->p->max_length;
+}
+
+/* One step of every sample; true: some go on. The first step has one row an image. */
+static bool step_samples(sampling *g, size_t n_prompt, bool first)
+{
+    struct at_caption_room *room = g->s->caption;
+    const size_t num = g->p->num;
+    for (size_t r = g->live.n; r-- > 0;) {
+        const size_t image = g->live.of[r];
+        bool more = false;
+        for (size_t k = 0; k < num; k++) {
+            drawn *d = &g->all[image * num + k];
+            const size_t before = d->n + d->ended;
+            const bool on = step_sample(g, n_prompt, d,
+                                        room->logits + (first ? r : r * num + k) * g->ld,
+                                        &room->inputs[r * num + k]);
+            more = more || on;
+            if (k == 0 && d->n + d->ended > before)
+                tell(g->s, g->p, &g->tellers[image], image, d->ids, d->n, !on);
+        }
+        if (!more) live_drop(&g->live, room, r);
     }
-    return more;
+    return g->live.n > 0;
 }
 
 /* --- both -------------------------------------------------------------------------------------------- */
@@ -273,7 +317,7 @@ static at_status decode_search(at_session *s, const at_caption_plan *p, size_t c
                    .tellers = at_calloc(al, count, sizeof(teller))};
     int32_t prompt[AT_PROMPT];
     const size_t n_prompt = at_caption_prompt(s->model, prompt);
-    at_status status = g.searches && g.tellers
+    at_status status = live_open(&g.live, count, al) && g.searches && g.tellers
                            ? open_searches(&g, prompt, n_prompt, err)
                            : at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for the searches");
     if (status == AT_OK) status = prompt_pass(s, count, prompt, n_prompt);
@@ -284,6 +328,7 @@ static at_status decode_search(at_session *s, const at_caption_plan *p, size_t c
     if (status == AT_OK) status = take_results(&g, err);
     for (size_t i = 0; g.searches && i < count; i++)
         at_search_close(g.searches[i]);
+    at_free(al, g.live.of);
     at_free(al, g.searches);
     at_free(al, g.tellers);
     return status;
@@ -299,13 +344,12 @@ static at_status decode_samples(at_session *s, const at_caption_plan *p, size_t 
     const size_t length = n_prompt + p->max_length + 1, rows = count * p->num;
     sampling g = {.s = s,
                   .p = p,
-                  .rows = rows,
                   .ld = vocab,
                   .all = at_calloc(al, rows, sizeof(drawn)),
                   .tellers = at_calloc(al, count, sizeof(teller)),
                   .log_p = at_calloc(al, 3 * vocab, sizeof(float))};
     int32_t *ids = at_calloc(al, rows * length, sizeof *ids);
-    at_status status = g.all && g.tellers && g.log_p && ids
+    at_status status = live_open(&g.live, count, al) && g.all && g.tellers && g.log_p && ids
                            ? AT_OK
                            : at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for the samples");
     for (size_t i = 0; status == AT_OK && i < rows; i++) { // a sample depends on its number alone
@@ -327,6 +371,7 @@ static at_status decode_samples(at_session *s, const at_caption_plan *p, size_t 
         status = put(s->model, captions[i / p->num], i % p->num, d->ids, d->n, d->ended,
                      d->log_prob, (double)d->log_prob / (double)(tokens ? tokens : 1), err);
     }
+    at_free(al, g.live.of);
     at_free(al, g.all);
     at_free(al, g.tellers);
     at_free(al, g.log_p);

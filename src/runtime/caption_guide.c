@@ -2,6 +2,7 @@
  * up to 12 labels (the small model). */
 #include "runtime/caption.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +53,7 @@ static at_status recognised(const at_session *s, at_captions *c, at_error *err)
     qsort(ids, n, sizeof *ids, by_number);
     at_status status = AT_OK;
     for (size_t i = 0; i < n && status == AT_OK; i++) {
+        if (ids[i] >= s->model->n_tags) break; // labels of a set: the decoder never heard of them
         const char *name = at_model_tag(s->model, ids[i], "en");
         status = keep(c, name, strlen(name), err);
     }
@@ -126,16 +128,22 @@ static at_status labels_row(at_session *s, const at_caption_plan *p, size_t row,
     if (!all) return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for the guide");
     at_status status = AT_OK;
     for (size_t i = 0; i < n && status == AT_OK; i++) {
+        const bool custom = !p->guided && at_tags_custom(c->tags, i); // unknown to the decoder
         const long id = p->guided ? at_model_find_tag(m, c->guides[i])
+                        : custom  ? -1
                                   : (long)at_tags_id(c->tags, i);
         size_t near = 0;
-        if (id < 0 && at_model_nearest_tags(m, c->guides[i], &near, 1) == 1)
+        if (id < 0 && !custom) {
+            const bool hint = at_model_nearest_tags(m, c->guides[i], &near, 1) == 1;
             status = at_fail(err, AT_E_INVALID_PARAMETER,
                              "guide: \"%.60s\" is no tag of this model, which can be guided by its "
-                             "own tags only; the nearest is \"%s\"",
-                             c->guides[i], at_model_tag(m, near, "en"));
+                             "own tags only%s%s%s",
+                             c->guides[i], hint ? "; the nearest is \"" : "",
+                             hint ? at_model_tag(m, near, "en") : "", hint ? "\"" : "");
+        }
         all[i] = (margin){.id = (int32_t)id,
-                          .by = p->guided
+                          .by = custom ? -INFINITY
+                                : p->guided
                                     ? -(float)i
                                     : at_tags_score(c->tags, i) - at_tags_threshold(c->tags, i)};
     }

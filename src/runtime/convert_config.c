@@ -13,13 +13,13 @@ static const float imagenet_mean[3] = {0.485f, 0.456f, 0.406f},
 enum { LITE_TAGS = 12 };
 enum { OFFICIAL_HEADS = 4, OFFICIAL_DESCRIPTIONS = 51, OFFICIAL_TEXT_HEAD = 64 };
 
-static uint32_t dim(const at_source *s, const char *key, int i)
+uint32_t at_source_dim(const at_source *s, const char *key, int i)
 {
     const at_weight *t = at_source_find(s, key);
     return t && i < t->n_dims && t->dims[i] < UINT32_MAX ? (uint32_t)t->dims[i] : 0;
 }
 
-static uint32_t json_u32(const json_t *object, const char *key)
+uint32_t at_json_u32(const json_t *object, const char *key)
 {
     const json_int_t v = json_integer_value(json_object_get(object, key));
     return v > 0 && v < INT32_MAX ? (uint32_t)v : 0;
@@ -84,7 +84,7 @@ static uint32_t window_of(uint32_t rows)
 static void shapes_swin(at_config *c, const at_source *s)
 {
     char key[160];
-    c->embed_dim = dim(s, "visual_encoder.patch_embed.proj.weight", 0);
+    c->embed_dim = at_source_dim(s, "visual_encoder.patch_embed.proj.weight", 0);
     for (int stage = 0; stage < AT_STAGES; stage++) {
         uint32_t depth = 0;
         for (;; depth++) {
@@ -96,8 +96,8 @@ static void shapes_swin(at_config *c, const at_source *s)
         (void)snprintf(key, sizeof key,
                        "visual_encoder.layers.%d.blocks.0.attn.relative_position_bias_table",
                        stage);
-        c->heads[stage] = dim(s, key, 1);
-        if (stage == 0) c->window = window_of(dim(s, key, 0));
+        c->heads[stage] = at_source_dim(s, key, 1);
+        if (stage == 0) c->window = window_of(at_source_dim(s, key, 0));
     }
     c->image_size = c->window * 32; // every official size: 12 x 32 = 384, 7 x 32 = 224
 }
@@ -112,13 +112,15 @@ static void shapes_head(at_config *c, const at_source *s, const at_lists *l)
         if (!at_source_find(s, key)) break;
     }
     const bool tag2text = strcmp(c->arch, "tag2text") == 0;
-    c->head_hidden = dim(s, "tagging_head.encoder.layer.0.crossattention.self.query.weight", 0);
-    c->head_ffn = dim(s, "tagging_head.encoder.layer.0.intermediate.dense.weight", 0);
+    c->head_hidden = at_source_dim(
+        s, "tagging_head.encoder.layer.0.crossattention.self.query.weight", 0);
+    c->head_ffn = at_source_dim(s, "tagging_head.encoder.layer.0.intermediate.dense.weight", 0);
     c->head_heads = OFFICIAL_HEADS;
     c->head_eps = 1e-12f;
-    c->label_dim = dim(s, tag2text ? "label_embed.weight" : "label_embed", 1);
-    c->token_dim = dim(s, "tagging_head.encoder.layer.0.crossattention.self.key.weight", 1);
-    const uint32_t rows = dim(s, "label_embed", 0);
+    c->label_dim = at_source_dim(s, tag2text ? "label_embed.weight" : "label_embed", 1);
+    c->token_dim = at_source_dim(s, "tagging_head.encoder.layer.0.crossattention.self.key.weight",
+                                 1);
+    const uint32_t rows = at_source_dim(s, "label_embed", 0);
     const bool plus = strcmp(c->arch, "ram_plus") == 0;
     c->classes = (uint32_t)l->n_tags;
     c->per_class = plus && l->n_tags && rows % l->n_tags == 0 ? rows / (uint32_t)l->n_tags
@@ -136,17 +138,36 @@ static void shapes_text(at_config *c, const at_source *s)
                        c->text_layers);
         if (!at_source_find(s, key)) break;
     }
-    c->text_vocab = dim(s, "text_decoder.bert.embeddings.word_embeddings.weight", 0);
-    c->text_hidden = dim(s, "text_decoder.bert.embeddings.word_embeddings.weight", 1);
-    c->text_positions = dim(s, "text_decoder.bert.embeddings.position_embeddings.weight", 0);
+    c->text_vocab = at_source_dim(s, "text_decoder.bert.embeddings.word_embeddings.weight", 0);
+    c->text_hidden = at_source_dim(s, "text_decoder.bert.embeddings.word_embeddings.weight", 1);
+    c->text_positions = at_source_dim(s, "text_decoder.bert.embeddings.position_embeddings.weight",
+                                      0);
     c->text_heads = c->text_hidden / OFFICIAL_TEXT_HEAD;
-    c->text_ffn = dim(s, "text_decoder.bert.encoder.layer.0.intermediate.dense.weight", 0);
+    c->text_ffn = at_source_dim(s, "text_decoder.bert.encoder.layer.0.intermediate.dense.weight",
+                                0);
     c->text_eps = 1e-12f;
     c->text_tags = 40;
     c->text_beams = 3; // what inference_tag2text.py passes
     c->text_min = 10;
     c->text_max = 50;
     c->text_length_penalty = 1;
+}
+
+/* What compares pictures with texts, of checkpoints that were trained for it (BLIP's key names); widths
+ * and heads are the text layers'. */
+static void shapes_retrieval(at_config *c, const at_source *s)
+{
+    enum { BLIP_TOKENS = 35 };
+    char key[160];
+    for (; c->retrieval_layers < AT_BERT_LAYERS; c->retrieval_layers++) {
+        (void)snprintf(key, sizeof key,
+                       "alignment_encoder.encoder.layer.%u.attention.self.query.weight",
+                       c->retrieval_layers);
+        if (!at_source_find(s, key)) break;
+    }
+    if (c->retrieval_layers == 0) return;
+    c->retrieval_dim = at_source_dim(s, "vision_proj.weight", 0);
+    c->retrieval_max = c->text_positions < BLIP_TOKENS ? c->text_positions : BLIP_TOKENS;
 }
 
 /* The official field names, as in the configurations of the official repository. */
@@ -173,21 +194,21 @@ static at_status from_json(at_config *c, const char *path, at_error *err)
         status = at_fail(err, AT_E_INVALID_PARAMETER,
                          "%s: swin.depths and swin.num_heads must list four stages", path);
     if (status == AT_OK) {
-        c->embed_dim = json_u32(swin, "embed_dim");
-        c->window = json_u32(swin, "window_size");
-        c->image_size = json_u32(swin, "image_res");
+        c->embed_dim = at_json_u32(swin, "embed_dim");
+        c->window = at_json_u32(swin, "window_size");
+        c->image_size = at_json_u32(swin, "image_res");
         for (size_t i = 0; i < AT_STAGES; i++) {
             c->depths[i] = (uint32_t)json_integer_value(json_array_get(depths, i));
             c->heads[i] = (uint32_t)json_integer_value(json_array_get(heads, i));
         }
-        c->head_hidden = json_u32(q2l, "hidden_size");
-        c->head_heads = json_u32(q2l, "num_attention_heads");
-        c->head_layers = json_u32(q2l, "num_hidden_layers");
-        c->head_ffn = json_u32(q2l, "intermediate_size");
-        if (json_u32(root, "classes")) c->classes = json_u32(root, "classes");
+        c->head_hidden = at_json_u32(q2l, "hidden_size");
+        c->head_heads = at_json_u32(q2l, "num_attention_heads");
+        c->head_layers = at_json_u32(q2l, "num_hidden_layers");
+        c->head_ffn = at_json_u32(q2l, "intermediate_size");
+        if (at_json_u32(root, "classes")) c->classes = at_json_u32(root, "classes");
         const json_t *med = json_object_get(root, "med");
-        if (c->text_layers && json_u32(med, "num_attention_heads"))
-            c->text_heads = json_u32(med, "num_attention_heads");
+        if (c->text_layers && at_json_u32(med, "num_attention_heads"))
+            c->text_heads = at_json_u32(med, "num_attention_heads");
     }
     json_decref(root);
     return status;
@@ -208,14 +229,14 @@ static at_status lite_convs(at_config *c, const json_t *backbone, const char *pa
                          *shape = json_object_get(layer, "weight");
             const char *act = json_string_value(json_object_get(layer, "act"));
             const uint32_t out = (uint32_t)json_integer_value(json_array_get(shape, 0));
-            const uint32_t groups = json_u32(layer, "groups");
+            const uint32_t groups = at_json_u32(layer, "groups");
             c->convs[c->n_convs++] = (at_conv_config){
                 .block = (uint32_t)b,
                 .layer = (uint32_t)i,
                 .in = (uint32_t)json_integer_value(json_array_get(shape, 1)) * groups,
                 .out = out,
-                .kernel = json_u32(layer, "kernel"),
-                .stride = json_u32(layer, "stride"),
+                .kernel = at_json_u32(layer, "kernel"),
+                .stride = at_json_u32(layer, "stride"),
                 .groups = groups,
                 .relu6 = act && strcmp(act, "relu6") == 0,
                 .residual = i + 1 == n && json_is_true(json_object_get(block, "residual")),
@@ -236,18 +257,18 @@ static at_status from_lite(at_config *c, const json_t *root, const at_lists *l, 
 {
     const json_t *pre = json_object_get(root, "preprocess"), *head = json_object_get(root, "head");
     (void)snprintf(c->arch, sizeof c->arch, "ram_lite");
-    c->image_size = json_u32(pre, "size");
+    c->image_size = at_json_u32(pre, "size");
     json_floats3(json_object_get(pre, "mean"), c->mean);
     json_floats3(json_object_get(pre, "std"), c->std);
     c->classes = (uint32_t)l->n_tags;
     c->per_class = 1;
     c->label_dim = (uint32_t)json_integer_value(
         json_array_get(json_object_get(head, "label_embed"), 1));
-    c->token_dim = json_u32(head, "encoder_width");
-    c->head_layers = json_u32(head, "layers");
-    c->head_hidden = json_u32(head, "hidden");
-    c->head_heads = json_u32(head, "heads");
-    c->head_ffn = json_u32(head, "intermediate");
+    c->token_dim = at_json_u32(head, "encoder_width");
+    c->head_layers = at_json_u32(head, "layers");
+    c->head_hidden = at_json_u32(head, "hidden");
+    c->head_heads = at_json_u32(head, "heads");
+    c->head_ffn = at_json_u32(head, "intermediate");
     c->head_eps = (float)json_number_value(json_object_get(head, "layer_norm_eps"));
     return lite_convs(c, json_object_get(root, "backbone"), path, err);
 }
@@ -259,17 +280,17 @@ static at_status lite_captions(at_config *c, const at_source *s, at_error *err)
     const at_status read = at_json_read(s->captions_config, &root, err);
     if (read != AT_OK) return read;
     const json_t *decode = json_object_get(root, "decode");
-    c->text_layers = json_u32(root, "layers");
-    c->text_hidden = json_u32(root, "hidden");
-    c->text_heads = json_u32(root, "heads");
-    c->text_ffn = json_u32(root, "intermediate");
-    c->text_vocab = json_u32(root, "vocab");
-    c->text_positions = json_u32(root, "max_positions");
+    c->text_layers = at_json_u32(root, "layers");
+    c->text_hidden = at_json_u32(root, "hidden");
+    c->text_heads = at_json_u32(root, "heads");
+    c->text_ffn = at_json_u32(root, "intermediate");
+    c->text_vocab = at_json_u32(root, "vocab");
+    c->text_positions = at_json_u32(root, "max_positions");
     c->text_eps = (float)json_number_value(json_object_get(root, "layer_norm_eps"));
     c->text_tags = LITE_TAGS;
-    c->text_beams = json_u32(decode, "beam");
-    c->text_min = json_u32(decode, "min_length");
-    c->text_max = json_u32(decode, "max_length");
+    c->text_beams = at_json_u32(decode, "beam");
+    c->text_min = at_json_u32(decode, "min_length");
+    c->text_max = at_json_u32(decode, "max_length");
     c->text_length_penalty = LITE_LENGTH_PENALTY;
     json_decref(root);
     return AT_OK;
@@ -291,7 +312,8 @@ static at_status from_folder(at_config *c, const at_source *s, const at_lists *l
 static at_status check_labels(const at_config *c, const at_source *s, const at_lists *l,
                               at_error *err)
 {
-    const uint64_t rows = dim(s, at_is_tag2text(s) ? "label_embed.weight" : "label_embed", 0);
+    const uint64_t rows = at_source_dim(s, at_is_tag2text(s) ? "label_embed.weight" : "label_embed",
+                                        0);
     if (c->classes == l->n_tags && rows == (uint64_t)c->classes * c->per_class) return AT_OK;
     if (c->per_class > 1)
         return at_fail(
@@ -315,6 +337,7 @@ at_status at_config_find(at_config *c, const at_source *s, const at_lists *l,
                            s->path, c->classes, l->n_tags);
         return status;
     }
+    if (at_source_encodes(s)) return at_encoder_config(c, s, l, o, err);
     bool lite = false;
     at_status status = s->config_path ? from_folder(c, s, l, &lite, err) : AT_OK;
     if (status == AT_OK && !lite) {
@@ -324,7 +347,10 @@ at_status at_config_find(at_config *c, const at_source *s, const at_lists *l,
         if (status != AT_OK) return status;
         shapes_swin(c, s);
         shapes_head(c, s, l);
-        if (at_is_tag2text(s)) shapes_text(c, s);
+        if (at_is_tag2text(s)) {
+            shapes_text(c, s);
+            shapes_retrieval(c, s);
+        }
         if (o->model_config) status = from_json(c, o->model_config, err);
     }
     if (status == AT_OK) status = check_labels(c, s, l, err);

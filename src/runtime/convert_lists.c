@@ -1,6 +1,8 @@
 /* convert_lists.c - tag lists and thresholds: single files, the official folder, the model
  * configuration, or the model that is converted again. In this order; each list for itself. */
+#include "base/number.h"
 #include "runtime/convert.h"
+#include "text/clip_bpe.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -47,7 +49,7 @@ static at_status read_numbers(at_lists *l, const char *path, at_error *err)
     status = own(l, numbers, err);
     for (size_t i = 0; status == AT_OK && i < n; i++) {
         char *end;
-        numbers[i] = strtof(lines[i], &end);
+        numbers[i] = at_read_float(lines[i], &end);
         if (end == lines[i] || end[strspn(end, " \t\r")] || !isfinite(numbers[i]))
             status = at_fail(err, AT_E_INVALID_PARAMETER, "%s: line %zu: \"%.40s\" is not a number",
                              path, i + 1, lines[i]);
@@ -131,22 +133,24 @@ static at_status read_vocab(at_lists *l, const at_source *s, const at_convert_op
     static const char *const names[] = {"bert-base-uncased-vocab.txt", "vocab.txt",
                                         "bert-base-uncased/vocab.txt"};
     enum { BERT_WORDS = 30522 };
-    const bool tag2text = at_is_tag2text(s);
+    const bool tag2text = at_is_tag2text(s), encodes = at_source_encodes(s) != NULL;
     if (s->ours && !o->vocab) {
         l->vocab = at_weights_strings(s->weights, "anytag.text.vocab", &l->n_vocab);
         return AT_OK;
     }
-    if (!s->captions && !tag2text && !s->ours) return AT_OK;
+    if (!s->captions && !tag2text && !encodes && !s->ours) return AT_OK;
     char path[4096];
     bool found = o->vocab != NULL;
     (void)snprintf(path, sizeof path, "%s", found ? o->vocab : "");
     if (!found && s->captions) found = find_in(path, sizeof path, s->path, "caption_vocab.txt");
+    if (!found && encodes) found = find_in(path, sizeof path, s->path, "vocab.txt");
     for (size_t i = 0; !found && o->official_dir && i < AT_COUNT(names); i++)
         found = find_in(path, sizeof path, o->official_dir, names[i]);
     if (!found)
         return at_fail(err, AT_E_NOT_FOUND,
-                       "a Tag2Text checkpoint has no vocabulary; pass --vocab FILE, vocab.txt of "
-                       "bert-base-uncased, one token a line");
+                       "a %s has no vocabulary; pass --vocab FILE, %s, one token a line",
+                       encodes ? "text encoder" : "Tag2Text checkpoint",
+                       encodes ? "the one it was trained with" : "vocab.txt of bert-base-uncased");
     at_status status = read_lines(l, path, &l->vocab, &l->n_vocab, err);
     if (status != AT_OK || !tag2text || l->n_vocab != BERT_WORDS) return status;
     const char **longer = at_calloc(NULL, BERT_WORDS + 2, sizeof *longer);
@@ -158,6 +162,83 @@ static at_status read_vocab(at_lists *l, const at_source *s, const at_convert_op
     l->vocab = longer;
     l->n_vocab = BERT_WORDS + 2;
     return AT_OK;
+}
+
+/* One template a line, or the official openset_utils.py's list of them, read as text: nothing is run. */
+static at_status read_templates(at_lists *l, const char *dir, at_error *err)
+{
+    char path[4096];
+    if (find_in(path, sizeof path, dir, "openset_templates.txt"))
+        return read_lines(l, path, &l->templates, &l->n_templates, err);
+    static const char *const names[] = {"ram/utils/openset_utils.py", "utils/openset_utils.py",
+                                        "openset_utils.py"};
+    bool found = false;
+    for (size_t i = 0; i < AT_COUNT(names) && !found; i++)
+        found = find_in(path, sizeof path, dir, names[i]);
+    const char *const *lines;
+    size_t n;
+    const at_status status = found ? read_lines(l, path, &lines, &n, err) : AT_OK;
+    if (!found || status != AT_OK) return status;
+    const char **out = at_calloc(NULL, n + 1, sizeof *out);
+    const at_status kept = own(l, (void *)out, err);
+    if (kept != AT_OK) return kept;
+    size_t i = 0;
+    while (i < n && strncmp(lines[i], "multiple_templates", 18) != 0)
+        i++;
+    for (; i < n && lines[i][0] != ']'; i++) {
+        // the lines are ours to cut: they lie in memory that own() holds
+        char *from = strchr(lines[i], '"'), *to = from ? strrchr(from, '"') : NULL;
+        if (!to || to == from) continue;
+        *to = 0;
+        out[l->n_templates++] = from + 1;
+    }
+    if (l->n_templates) l->templates = out;
+    return AT_OK;
+}
+
+/* What a CLIP needs beside its weights: the merges of its tokenizer, behind a line that tells their
+ * version, and the official templates. The list is longer than CLIP's vocabulary. */
+static at_status read_clip(at_lists *l, const at_source *s, const at_convert_options *o,
+                           at_error *err)
+{
+    static const char *const names[] = {"bpe_simple_vocab_16e6.txt.gz", "bpe_simple_vocab_16e6.txt",
+                                        "merges.txt", "clip/bpe_simple_vocab_16e6.txt.gz"};
+    const char *const dirs[] = {s->path, o->official_dir};
+    char path[4096];
+    at_status status = AT_OK;
+    if (o->official_dir) status = read_templates(l, o->official_dir, err);
+    if (status == AT_OK && s->ours && !l->templates)
+        l->templates = at_weights_strings(s->weights, "anytag.label_templates", &l->n_templates);
+    if (status != AT_OK) return status;
+    if (s->ours && !o->merges) {
+        l->merges = at_weights_strings(s->weights, "anytag.text.merges", &l->n_merges);
+        return AT_OK;
+    }
+    bool found = o->merges != NULL;
+    if (found) (void)snprintf(path, sizeof path, "%s", o->merges);
+    for (size_t d = 0; d < AT_COUNT(dirs); d++)
+        for (size_t i = 0; !found && dirs[d] && i < AT_COUNT(names); i++)
+            found = find_in(path, sizeof path, dirs[d], names[i]);
+    if (!found)
+        return at_fail(err, AT_E_NOT_FOUND,
+                       "a CLIP has no tokenizer in it; pass --merges bpe_simple_vocab_16e6.txt.gz, "
+                       "which openai/CLIP has in clip/");
+    status = read_lines(l, path, &l->merges, &l->n_merges, err);
+    if (status != AT_OK) return status;
+    const bool header = l->n_merges && strstr(l->merges[0], "version");
+    l->merges += header;
+    l->n_merges -= header;
+    const size_t tokens = at_clip_vocab(s);
+    if (l->n_merges + AT_CLIP_OTHER_TOKENS < tokens || tokens < AT_CLIP_OTHER_TOKENS)
+        return at_fail(err, AT_E_MODEL_MISMATCH,
+                       "%s: %zu merges, but %s has %zu tokens: not its tokenizer; pass "
+                       "bpe_simple_vocab_16e6.txt.gz",
+                       path, l->n_merges, s->path, tokens);
+    l->n_merges = tokens - AT_CLIP_OTHER_TOKENS;
+    at_clip_bpe *bpe = NULL;
+    status = at_clip_bpe_open(&bpe, l->merges, l->n_merges, NULL, err);
+    at_clip_bpe_close(bpe);
+    return status == AT_OK ? AT_OK : at_fail_prefix(err, status, path);
 }
 
 /* A JSON array of strings as one allocation of pointers and text. */
@@ -275,6 +356,9 @@ static at_status check(const at_lists *l, at_error *err)
 at_status at_lists_read(at_lists *l, const at_source *s, const at_convert_options *o, at_error *err)
 {
     at_status status = AT_OK;
+    const char *encodes = at_source_encodes(s);
+    if (encodes && strcmp(encodes, "clip_text") == 0) return read_clip(l, s, o, err);
+    if (encodes) return read_vocab(l, s, o, err);
     if (o->tags) {
         status = read_lines(l, o->tags, &l->tags, &l->n_tags, err);
         l->tags_from = o->tags;

@@ -109,3 +109,50 @@ const at_weight *at_source_find(const at_source *s, const char *official)
     }
     return NULL;
 }
+
+/* Rows are prefixes. The order is that of the state dict: in a checkpoint of the official model both
+ * names point to the same bytes, but PyTorch's load copies one after the other, so the later stays. */
+static const struct tied {
+    const char *earlier, *later;
+} tied[] = {
+    {"tag_encoder.encoder.layer.", "tagging_head.encoder.layer."},
+    {"text_decoder.bert.embeddings.word_embeddings.weight",
+     "text_decoder.cls.predictions.decoder.weight"},
+    {"text_decoder.cls.predictions.bias", "text_decoder.cls.predictions.decoder.bias"},
+};
+
+/* The tensor called `to` and what follows `from` in `official`; NULL: it does not begin so. */
+static const at_weight *twin_of(const at_source *s, const char *official, const char *from,
+                                const char *to)
+{
+    char name[256];
+    const size_t len = strlen(from);
+    if (strncmp(official, from, len) != 0) return NULL;
+    (void)snprintf(name, sizeof name, "%s%s", to, official + len);
+    return at_source_find(s, name);
+}
+
+const at_weight *at_source_find_tied(const at_source *s, const char *official,
+                                     const at_weight **lost)
+{
+    const at_weight *own = at_source_find(s, official);
+    *lost = NULL;
+    for (size_t i = 0; i < AT_COUNT(tied); i++) {
+        const at_weight *earlier = twin_of(s, official, tied[i].later, tied[i].earlier);
+        if (earlier && !own) return earlier;
+        if (earlier) *lost = earlier;
+        // the tag encoder's layers that are its own have no twin; those that have are the head's
+        const at_weight *later = i ? twin_of(s, official, tied[i].earlier, tied[i].later) : NULL;
+        if (!later) continue;
+        *lost = own;
+        return later;
+    }
+    return own;
+}
+
+bool at_weight_equal(const at_weight *a, const at_weight *b)
+{
+    return a->type == b->type && a->n_dims == b->n_dims &&
+           memcmp(a->dims, b->dims, (size_t)a->n_dims * sizeof *a->dims) == 0 &&
+           (a->data == b->data || memcmp(a->data, b->data, a->bytes) == 0);
+}

@@ -3,7 +3,7 @@
 #include "anytag/inspect.h"
 
 #include "base/buf.h"
-#include "base/half.h"
+#include "base/element.h"
 #include "formats/weights.h"
 
 #include <math.h>
@@ -118,46 +118,18 @@ at_tensor_info at_weight_file_tensor(const at_weight_file *file, size_t i)
                             .bytes = t->bytes};
 }
 
-/* One element in double; data may be unaligned. 64-bit integers round. */
-static double element(const at_weight *t, uint64_t i)
-{
-    const char *p = (const char *)t->data + i * at_dtype_size(t->type);
-    union {
-        float f32;
-        double f64;
-        uint16_t u16;
-        int64_t i64;
-        int32_t i32;
-        int16_t i16;
-        int8_t i8;
-        uint8_t u8;
-    } v;
-    memcpy(&v, p, at_dtype_size(t->type));
-    switch (t->type) {
-    case AT_F32: return (double)v.f32;
-    case AT_F16: return (double)at_f32_of_f16(v.u16);
-    case AT_BF16: return (double)at_f32_of_bf16(v.u16);
-    case AT_F64: return v.f64;
-    case AT_I64: return (double)v.i64;
-    case AT_I32: return (double)v.i32;
-    case AT_I16: return (double)v.i16;
-    case AT_I8: return (double)v.i8;
-    default: return (double)v.u8;
-    }
-}
-
 at_status at_weight_file_stats(const at_weight_file *file, size_t i, at_tensor_stats *stats,
                                at_error *err)
 {
     const at_weight *t = file ? at_weights_at(file->weights, i) : NULL;
     if (!t || !stats)
         return at_fail(err, AT_E_INVALID_PARAMETER, "at_weight_file_stats: no tensor %zu", i);
-    const uint64_t n = t->bytes / at_dtype_size(t->type);
+    const uint64_t n = at_dtype_elements(t->type, t->bytes);
     at_tensor_stats s = {.min = INFINITY, .max = -INFINITY};
     double sum = 0, squares = 0;
     uint64_t finite = 0;
     for (uint64_t k = 0; k < n; k++) {
-        const double v = element(t, k);
+        const double v = at_element(t->type, t->data, k);
         if (!isfinite(v)) {
             s.not_finite++;
             continue;

@@ -1,162 +1,298 @@
-/* labels.c - the tag list of a model: ids, English and Chinese names, thresholds, look-up by name. */
-#include "runtime/runtime.h"
+/* labels.c - sets of labels from outside: made of embeddings, counted owners, checked against a model. */
+#include "runtime/labels.h"
 
-#include <ctype.h>
+#include "base/utf8.h"
+
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-static const float FLAT_THRESHOLD = 0.68f; // the official constructor's, where no list is given
-
-static at_status wrong_count(const at_model *m, const char *what, size_t found, at_error *err)
+const char *at_model_identity(const at_model *m)
 {
-    return at_fail(err, AT_E_MODEL_DAMAGED, "%s: %zu %s for %zu tags; convert it again",
-                   at_weights_path(m->weights), found, what, m->n_tags);
+    const char *source = at_model_source_sha256(m);
+    return source[0] ? source : at_model_sha256(m);
 }
 
-static int by_name(const void *a, const void *b, void *tags)
+size_t at_model_label_width(const at_model *m)
 {
-    const at_tag_entry *t = tags;
-    const uint32_t i = *(const uint32_t *)a, j = *(const uint32_t *)b;
-    const int order = strcmp(t[i].en, t[j].en);
-    return order ? order : (i > j) - (i < j);
+    return m->net->type->open_set ? m->net->config.label_dim : 0;
 }
 
-/* Names without the blanks at their ends that are part of the official list's lines. */
-static at_status trim_chinese(at_model *m, const char *const *zh, at_error *err)
+static at_status check_name(const at_label *l, size_t i, at_error *err)
 {
-    size_t total = 1;
-    for (size_t i = 0; i < m->n_tags; i++)
-        total += strlen(zh[i]) + 1;
-    char *at = m->zh_text = at_alloc(m->al, total);
-    if (!at) return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for the tag names");
-    for (size_t i = 0; i < m->n_tags; i++) {
-        const char *from = zh[i] + strspn(zh[i], " \t\r");
-        size_t len = strlen(from);
-        while (len && strchr(" \t\r", from[len - 1]))
-            len--;
-        memcpy(at, from, len);
-        at[len] = 0;
-        m->tags[i].zh = at;
-        m->tags[i].zh_verbatim = zh[i];
-        at += len + 1;
+    const char *const names[] = {l->name, l->name_zh};
+    if (!l->name || !l->name[0])
+        return at_fail(err, AT_E_INVALID_PARAMETER, "label %zu has no name", i + 1);
+    for (size_t k = 0; k < AT_COUNT(names); k++) {
+        const size_t len = names[k] ? strlen(names[k]) : 0;
+        char begin[21];
+        (void)snprintf(begin, sizeof begin, "%s", names[k] ? names[k] : "");
+        at_utf8_printable(begin);
+        if (len > AT_LABEL_NAME_MOST)
+            return at_fail(err, AT_E_INVALID_PARAMETER,
+                           "label %zu, \"%s...\", is %zu bytes long; %d are the most", i + 1, begin,
+                           len, AT_LABEL_NAME_MOST);
+        for (size_t at = 0; at < len;) {
+            int32_t c = 0;
+            const size_t step = at_utf8_next(names[k] + at, len - at, &c);
+            // C0, DEL, C1, and what turns the direction of the text around it
+            const bool control = c < 0x20 || (c >= 0x7f && c < 0xa0) ||
+                                 (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+            if (!step || control)
+                return at_fail(err, AT_E_INVALID_PARAMETER,
+                               !step ? "label %zu is not UTF-8 at byte %zu"
+                                     : "label %zu has a control character at byte %zu",
+                               i + 1, at + 1);
+            at += step;
+        }
+    }
+    if (!(l->threshold >= 0 && l->threshold <= 1))
+        return at_fail(err, AT_E_INVALID_PARAMETER, "label \"%s\": threshold %g is outside 0..1",
+                       l->name, (double)l->threshold);
+    return AT_OK;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+at_status at_labels_check_names(const at_label *labels, size_t n, const at_allocator *al,
+                                at_error *err)
+{
+    if (n < 1 || n > AT_LABELS_MOST)
+        return at_fail(err, AT_E_INVALID_PARAMETER, "%zu labels; a set has 1..%d", n,
+                       AT_LABELS_MOST);
+    const char **sorted = at_calloc(al, n, sizeof *sorted);
+    if (!sorted) return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for %zu labels", n);
+    at_status status = AT_OK;
+    for (size_t i = 0; i < n && status == AT_OK; i++) {
+        status = check_name(&labels[i], i, err);
+        sorted[i] = labels[i].name;
+    }
+    if (status == AT_OK) qsort(sorted, n, sizeof *sorted, by_name);
+    for (size_t i = 1; i < n && status == AT_OK; i++) {
+        if (strcmp(sorted[i - 1], sorted[i]) == 0)
+            status = at_fail(err, AT_E_INVALID_PARAMETER, "label \"%s\" is there twice", sorted[i]);
+    }
+    at_free(al, (void *)sorted);
+    return status;
+}
+
+/* Names and thresholds; the caller's strings are copied. */
+static at_status keep_labels(at_labels *set, const at_label *labels, float threshold, at_error *err)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < set->n; i++) {
+        bytes += strlen(labels[i].name) + 1;
+        bytes += (labels[i].name_zh ? strlen(labels[i].name_zh) : 0) + 1;
+    }
+    char *at = set->text = at_alloc(set->al, bytes);
+    set->names = at_calloc(set->al, set->n, sizeof *set->names);
+    set->names_zh = at_calloc(set->al, set->n, sizeof *set->names_zh);
+    set->thresholds = at_calloc(set->al, set->n, sizeof *set->thresholds);
+    if (!at || !set->names || !set->names_zh || !set->thresholds)
+        return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for %zu labels", set->n);
+    for (size_t i = 0; i < set->n; i++) {
+        const char *const names[] = {labels[i].name, labels[i].name_zh ? labels[i].name_zh : ""};
+        const char **const to[] = {&set->names[i], &set->names_zh[i]};
+        for (size_t k = 0; k < AT_COUNT(to); k++) {
+            const size_t len = strlen(names[k]) + 1;
+            *to[k] = memcpy(at, names[k], len);
+            at += len;
+        }
+        set->thresholds[i] = labels[i].threshold > 0 ? labels[i].threshold : threshold;
     }
     return AT_OK;
 }
 
-at_status at_labels_read(at_model *m, at_error *err)
+static at_status keep_rows(at_labels *set, const float *rows, const size_t *n_rows, at_error *err)
 {
-    size_t n_en, n_zh, n_thresholds, n_deleted;
-    const char *const *en = at_weights_strings(m->weights, "anytag.tags", &n_en);
-    const char *const *zh = at_weights_strings(m->weights, "anytag.tags_zh", &n_zh);
-    const float *thresholds = at_weights_floats(m->weights, "anytag.thresholds", &n_thresholds);
-    const uint64_t *deleted = at_weights_ints(m->weights, "anytag.delete_indices", &n_deleted);
-    m->n_tags = m->net->config.classes;
-    if (!en || n_en != m->n_tags) return wrong_count(m, "tag names", en ? n_en : 0, err);
-    if (zh && n_zh != m->n_tags) return wrong_count(m, "Chinese tag names", n_zh, err);
-    if (thresholds && n_thresholds != m->n_tags)
-        return wrong_count(m, "thresholds", n_thresholds, err);
-    m->tags = at_calloc(m->al, m->n_tags, sizeof *m->tags);
-    m->tags_by_en = at_calloc(m->al, m->n_tags, sizeof *m->tags_by_en);
-    if (!m->tags || !m->tags_by_en)
-        return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for the tag names");
-    for (size_t i = 0; i < m->n_tags; i++) {
-        m->tags[i] = (at_tag_entry){.en = en[i],
-                                    .zh = "",
-                                    .zh_verbatim = "",
-                                    .threshold = thresholds ? thresholds[i] : FLAT_THRESHOLD};
-        m->tags_by_en[i] = (uint32_t)i;
+    set->first = at_calloc(set->al, set->n + 1, sizeof *set->first);
+    if (!set->first) return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for %zu labels", set->n);
+    for (size_t i = 0; i < set->n; i++) {
+        const size_t k = n_rows ? n_rows[i] : 1;
+        if (k < 1 || k > AT_LABEL_ROWS_MOST)
+            return at_fail(err, AT_E_INVALID_PARAMETER, "label \"%s\" has %zu rows, not 1..%d",
+                           set->names[i], k, AT_LABEL_ROWS_MOST);
+        set->first[i + 1] = set->first[i] + (uint32_t)k;
     }
-    for (size_t i = 0; deleted && i < n_deleted; i++) {
-        if (deleted[i] >= m->n_tags) return wrong_count(m, "deleted tags", n_deleted, err);
-        m->tags[deleted[i]].deleted = true;
+    const size_t floats = set->first[set->n] * set->dim;
+    set->rows = at_alloc(set->al, floats * sizeof *rows);
+    if (!set->rows) return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for %zu labels", set->n);
+    memcpy(set->rows, rows, floats * sizeof *rows);
+    for (size_t i = 0; i < floats; i++) {
+        if (!isfinite(rows[i]))
+            return at_fail(err, AT_E_INVALID_PARAMETER,
+                           "row %zu of the embeddings holds %g, which is no number", i / set->dim,
+                           (double)rows[i]);
     }
-    qsort_r(m->tags_by_en, m->n_tags, sizeof *m->tags_by_en, by_name, m->tags);
-    return zh ? trim_chinese(m, zh, err) : AT_OK;
+    return AT_OK;
 }
 
-void at_labels_free(at_model *m)
+at_status at_labels_make(const at_labels_plan *p, at_labels **out, at_error *err)
 {
-    at_free(m->al, m->tags);
-    at_free(m->al, m->tags_by_en);
-    at_free(m->al, m->zh_text);
-}
-
-size_t at_model_tags(const at_model *m)
-{
-    return m->n_tags;
-}
-
-const char *at_model_tag(const at_model *m, size_t id, const char *lang)
-{
-    if (id >= m->n_tags) return "";
-    return lang && strcmp(lang, "zh") == 0 ? m->tags[id].zh : m->tags[id].en;
-}
-
-const char *at_model_tag_verbatim(const at_model *m, size_t id, const char *lang)
-{
-    if (id >= m->n_tags) return "";
-    return lang && strcmp(lang, "zh") == 0 ? m->tags[id].zh_verbatim : m->tags[id].en;
-}
-
-float at_model_threshold(const at_model *m, size_t id)
-{
-    return id < m->n_tags ? m->tags[id].threshold : 1.0f;
-}
-int at_model_tag_deleted(const at_model *m, size_t id)
-{
-    return id < m->n_tags && m->tags[id].deleted;
-}
-
-long at_model_find_tag(const at_model *m, const char *name)
-{
-    size_t low = 0, high = m->n_tags;
-    while (low < high) {
-        const size_t mid = (low + high) / 2;
-        if (strcmp(m->tags[m->tags_by_en[mid]].en, name) < 0)
-            low = mid + 1;
-        else
-            high = mid;
+    at_labels *set = at_new(p->al, at_labels);
+    if (!set) return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for a set of labels");
+    if (p->al) {
+        set->own_allocator = *p->al;
+        set->al = &set->own_allocator;
     }
-    if (low < m->n_tags && strcmp(m->tags[m->tags_by_en[low]].en, name) == 0)
-        return m->tags_by_en[low];
-    for (size_t i = 0; i < m->n_tags; i++) {
-        if (strcasecmp(m->tags[i].en, name) == 0) return (long)i;
-    }
-    return -1;
+    atomic_init(&set->owners, 1);
+    set->n = p->n;
+    set->dim = p->dim;
+    (void)snprintf(set->model, sizeof set->model, "%s", p->model);
+    (void)snprintf(set->model_id, sizeof set->model_id, "%s", p->model_id);
+    (void)snprintf(set->encoder, sizeof set->encoder, "%s", p->encoder);
+    at_status status = at_labels_check_names(p->labels, p->n, p->al, err);
+    if (status == AT_OK) status = keep_labels(set, p->labels, p->threshold, err);
+    if (status == AT_OK) status = keep_rows(set, p->rows, p->n_rows, err);
+    if (status == AT_OK)
+        *out = set;
+    else
+        at_labels_free(set);
+    return status;
 }
 
-/* Edits from a to b, letters without regard to case; `cap` where they are that many or more. */
-static size_t edit_distance(const char *a, const char *b, size_t cap)
+/* A model without an open set says so. */
+at_status at_labels_possible(const at_model *m, at_error *err)
 {
-    enum { MOST = 64 };
-    const size_t n = strlen(a), k = strlen(b);
-    if (n >= MOST || k >= MOST) return cap;
-    size_t row[MOST];
-    for (size_t j = 0; j <= k; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= n; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= k; j++) {
-            const bool same = tolower((unsigned char)a[i - 1]) == tolower((unsigned char)b[j - 1]);
-            const size_t up = row[j], best = at_min_size(up, row[j - 1]) + 1;
-            row[j] = at_min_size(best, diagonal + !same);
-            diagonal = up;
-        }
-    }
-    return at_min_size(row[k], cap);
+    if (m->net->type->open_set) return AT_OK;
+    return at_fail(
+        err, AT_E_MODEL_MISMATCH,
+        "%s (%s) knows its own tags only, each has weights of its own; words of your own "
+        "need a ram, ram_plus or ram_lite model",
+        at_model_name(m), at_model_architecture(m));
 }
 
-size_t at_model_nearest_tags(const at_model *m, const char *name, size_t *ids, size_t count)
+at_status at_labels_from_rows(const at_model *model, const at_label *labels, size_t n,
+                              const float *rows, const size_t *n_rows, at_labels **set,
+                              at_error *err)
 {
-    enum { CAP = 16 };
-    size_t n = 0;
-    for (size_t d = 0; d < CAP && n < count;
-         d++) { // few names, seldom asked: nearest first, by rounds
-        for (size_t i = 0; i < m->n_tags && n < count; i++) {
-            if (edit_distance(name, m->tags[i].en, CAP) == d) ids[n++] = i;
-        }
+    if (!model || !labels || !rows || !set)
+        return at_fail(err, AT_E_INVALID_PARAMETER, "at_labels_from_rows: no argument may be NULL");
+    *set = NULL;
+    at_status status = at_labels_possible(model, err);
+    for (size_t i = 0; status == AT_OK && n_rows && i < n; i++) {
+        if (n_rows[i] != 1 && !model->net->type->open_set->descriptions)
+            status = at_fail(err, AT_E_INVALID_PARAMETER,
+                             "label %zu has %zu rows; a label of a %s model has one", i + 1,
+                             n_rows[i], at_model_architecture(model));
     }
-    return n;
+    if (status != AT_OK) return status;
+    const at_labels_plan p = {.al = model->al,
+                              .labels = labels,
+                              .n = n,
+                              .dim = at_model_label_width(model),
+                              .rows = rows,
+                              .n_rows = n_rows,
+                              .threshold = at_model_label_threshold(model),
+                              .model = at_model_name(model),
+                              .model_id = at_model_identity(model),
+                              .encoder = ""};
+    return at_labels_make(&p, set, err);
+}
+
+at_status at_labels_with_thresholds(const at_labels *set, const float *thresholds,
+                                    at_labels **other, at_error *err)
+{
+    if (!set || !thresholds || !other)
+        return at_fail(err, AT_E_INVALID_PARAMETER,
+                       "at_labels_with_thresholds: no argument may be NULL");
+    *other = NULL;
+    at_label *labels = at_calloc(set->al, set->n, sizeof *labels);
+    size_t *n_rows = at_calloc(set->al, set->n, sizeof *n_rows);
+    at_status status = labels && n_rows
+                           ? AT_OK
+                           : at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for %zu labels", set->n);
+    for (size_t i = 0; i < set->n && status == AT_OK; i++) {
+        labels[i] = (at_label){
+            .name = set->names[i], .name_zh = set->names_zh[i], .threshold = thresholds[i]};
+        n_rows[i] = at_labels_rows(set, i);
+        if (!(thresholds[i] > 0 && thresholds[i] <= 1))
+            status = at_fail(err, AT_E_INVALID_PARAMETER,
+                             "label \"%s\": threshold %g is outside (0, 1]", set->names[i],
+                             (double)thresholds[i]);
+    }
+    const at_labels_plan p = {.al = set->al,
+                              .labels = labels,
+                              .n = set->n,
+                              .dim = set->dim,
+                              .rows = set->rows,
+                              .n_rows = n_rows,
+                              .threshold = 0.5f, // not used: each label has its own
+                              .model = set->model,
+                              .model_id = set->model_id,
+                              .encoder = set->encoder};
+    if (status == AT_OK) status = at_labels_make(&p, other, err);
+    at_free(set->al, labels);
+    at_free(set->al, n_rows);
+    return status;
+}
+
+at_status at_labels_check(const at_labels *set, const at_model *m, at_error *err)
+{
+    if (!set || !m)
+        return at_fail(err, AT_E_INVALID_PARAMETER, "at_labels_check: no argument may be NULL");
+    const at_status status = at_labels_possible(m, err);
+    if (status != AT_OK) return status;
+    const bool fits = set->dim == at_model_label_width(m) &&
+                      (m->net->type->open_set->descriptions || set->first[set->n] == set->n);
+    if (!fits || strcmp(set->model_id, at_model_identity(m)) != 0)
+        return at_fail(err, AT_E_MODEL_MISMATCH,
+                       "the labels were made for another model (%s, id %.12s), this is %s (id "
+                       "%.12s); build them again for it",
+                       set->model, set->model_id, at_model_name(m), at_model_identity(m));
+    return AT_OK;
+}
+
+at_labels *at_labels_keep(at_labels *set)
+{
+    if (set) (void)atomic_fetch_add(&set->owners, 1);
+    return set;
+}
+
+void at_labels_free(at_labels *set)
+{
+    if (!set || atomic_fetch_sub(&set->owners, 1) != 1) return;
+    at_free(set->al, (void *)set->names);
+    at_free(set->al, (void *)set->names_zh);
+    at_free(set->al, set->text);
+    at_free(set->al, set->thresholds);
+    at_free(set->al, set->first);
+    at_free(set->al, set->rows);
+    at_allocator copy = set->own_allocator;
+    at_free(set->al ? &copy : NULL, set);
+}
+
+float at_model_label_threshold(const at_model *m)
+{
+    return m->net->type->open_set ? m->net->type->open_set->threshold : 0.5f;
+}
+
+size_t at_labels_count(const at_labels *set)
+{
+    return set->n;
+}
+const char *at_labels_name(const at_labels *set, size_t i, const char *lang)
+{
+    if (i >= set->n) return "";
+    return lang && strcmp(lang, "zh") == 0 ? set->names_zh[i] : set->names[i];
+}
+float at_labels_threshold(const at_labels *set, size_t i)
+{
+    return i < set->n ? set->thresholds[i] : 1.0f;
+}
+size_t at_labels_rows(const at_labels *set, size_t i)
+{
+    return i < set->n ? set->first[i + 1] - set->first[i] : 0;
+}
+const char *at_labels_model(const at_labels *set)
+{
+    return set->model;
+}
+const char *at_labels_encoder(const at_labels *set)
+{
+    return set->encoder;
 }

@@ -1,5 +1,8 @@
 /* load.c - parameters from a model file: matrices are packed for the device, vectors copied, rows
- * left where they lie. Pages that have been packed are given back, so that weights are in memory once. */
+ * left where they lie. Pages that have been packed are given back, so that weights are in memory once.
+ * All are checked when the model is opened; those of the text part are loaded when they are first needed:
+ * they are two thirds of a Tag2Text, and a run that only tags has no use for them. */
+#include "base/element.h"
 #include "runtime/runtime.h"
 
 #include <stdio.h>
@@ -9,12 +12,14 @@ typedef struct loader {
     at_params base;
     at_model *model;
     at_pool *pool;
+    bool texts; // these now, all others are there
 } loader;
 
-/* A copy of f32 data, aligned for kernels, freed with the model. */
+/* A copy in f32, aligned for kernels, freed with the model. */
 static const float *keep_vector(loader *l, const at_weight *t)
 {
     at_model *m = l->model;
+    const size_t n = t->bytes / at_dtype_size(t->type);
     if (m->n_vectors == m->cap_vectors) {
         const size_t cap = m->cap_vectors ? 2 * m->cap_vectors : 256;
         void **grown = at_realloc(m->al, m->vectors, m->cap_vectors * sizeof *grown,
@@ -23,31 +28,78 @@ static const float *keep_vector(loader *l, const at_weight *t)
         m->vectors = grown;
         m->cap_vectors = cap;
     }
-    float *copy = at_alloc(m->al, t->bytes);
+    float *copy = at_calloc(m->al, n, sizeof *copy);
     if (!copy) return NULL;
-    memcpy(copy, t->data, t->bytes);
+    if (t->type == AT_F32)
+        memcpy(copy, t->data, t->bytes);
+    else
+        for (size_t i = 0; i < n; i++)
+            copy[i] = (float)at_element(t->type, t->data, i);
     m->vectors[m->n_vectors++] = copy;
     return copy;
+}
+
+/* A matrix of bytes needs NAME.scale, a float an output. */
+static at_status check_bytes(loader *l, const at_param *p, const at_weight *t,
+                             const at_weight **out)
+{
+    const at_model *m = l->model;
+    at_error *err = l->base.err;
+    const char *path = at_weights_path(m->weights);
+    char name[80];
+    (void)snprintf(name, sizeof name, "%s.scale", p->name);
+    const at_weight *scale = *out = at_weights_find(m->weights, name);
+    if (!scale || scale->type != AT_F32 || scale->n_dims != 1 || scale->dims[0] != t->dims[0])
+        return at_fail(err, AT_E_MODEL_DAMAGED,
+                       "%s: %s has int8 weights, but %s with %llu f32 is missing", path, p->name,
+                       name, (unsigned long long)t->dims[0]);
+    const size_t n = t->dims[0];
+    const size_t k = n ? t->bytes / n : 0;
+    if (k > AT_MAX_BYTES_DEPTH)
+        return at_fail(err, AT_E_MODEL_UNSUPPORTED,
+                       "%s: %s has %zu int8 weights an output, at most %d", path, p->name, k,
+                       (int)AT_MAX_BYTES_DEPTH);
+    return AT_OK;
+}
+
+static at_status load_bytes(loader *l, const at_param *p, const at_weight *t)
+{
+    at_model *m = l->model;
+    const at_weight *scale;
+    at_status status = check_bytes(l, p, t, &scale);
+    if (status != AT_OK) return status;
+    const size_t n = t->dims[0], k = n ? t->bytes / n : 0;
+    status = m->net->backend->pack_s8(p->field, t->data, scale->data, n, k, l->pool, m->al,
+                                      l->base.err);
+    at_weights_drop(m->weights, t);
+    return status;
 }
 
 static at_status load(loader *l, const at_param *p, const at_weight *t)
 {
     at_model *m = l->model;
     at_error *err = l->base.err;
+    if (t->type == AT_I8) return load_bytes(l, p, t);
     switch (p->kind) {
     case AT_PARAM_MATRIX:
     case AT_PARAM_TIED:
+    case AT_PARAM_TRANSPOSED:
     case AT_PARAM_CONV: {
         const size_t n = t->dims[0];
         size_t k = 1;
         for (int i = 1; i < t->n_dims; i++)
             k *= t->dims[i];
-        const at_status status = m->net->backend->pack(p->field, t->data, t->type, t->type, n, k,
-                                                       l->pool, m->al, err);
+        const at_backend *be = m->net->backend;
+        const bool bf16 = m->compute == AT_COMPUTE_BF16 && k <= AT_MAX_BYTES_DEPTH &&
+                          (t->type == AT_F32 || t->type == AT_F16 || t->type == AT_BF16);
+        const at_status status =
+            bf16 ? be->pack_bf16(p->field, t->data, t->type, n, k, l->pool, m->al, err)
+                 : be->pack(p->field, t->data, t->type, t->type, n, k, l->pool, m->al, err);
         at_weights_drop(m->weights, t);
         return status;
     }
-    case AT_PARAM_ROWS: {
+    case AT_PARAM_ROWS:
+    case AT_PARAM_MIXED: {
         at_rows_view *rows = p->field;
         *rows = (at_rows_view){.data = t->data, .type = t->type, .n = t->dims[0], .k = t->dims[1]};
         return AT_OK;
@@ -64,6 +116,7 @@ static void visit(at_params *params, const at_param *p)
 {
     loader *l = (loader *)params;
     at_model *m = l->model;
+    if (l->texts && !params->texts) return;
     const at_weight *t = at_weights_find(m->weights, p->name);
     const char *path = at_weights_path(m->weights);
     if (!t) {
@@ -82,19 +135,66 @@ static void visit(at_params *params, const at_param *p)
         return;
     }
     const bool stored = p->kind == AT_PARAM_MATRIX || p->kind == AT_PARAM_CONV ||
-                        p->kind == AT_PARAM_ROWS || p->kind == AT_PARAM_TIED;
-    if (t->type != AT_F32 && !(stored && (t->type == AT_F16 || t->type == AT_BF16))) {
+                        p->kind == AT_PARAM_ROWS || p->kind == AT_PARAM_MIXED ||
+                        p->kind == AT_PARAM_TIED || p->kind == AT_PARAM_TRANSPOSED;
+    const bool blocks = at_dtype_is_block(t->type) && stored && p->kind != AT_PARAM_MIXED;
+    const bool bytes = t->type == AT_I8 && (p->kind == AT_PARAM_MATRIX || p->kind == AT_PARAM_CONV);
+    if (t->type > AT_BF16 && !bytes && !blocks) {
         params->status = at_fail(params->err, AT_E_MODEL_UNSUPPORTED, "%s: %s has type %s", path,
                                  p->name, at_dtype_name(t->type));
+        return;
+    }
+    if (l->texts) { // the rest was told when the model was opened
+        params->status = load(l, p, t);
         return;
     }
     uint64_t elements = 1;
     for (int i = 0; i < n; i++)
         elements *= dims[i];
     if (p->kind != AT_PARAM_TIED) m->parameters += elements;
-    if (stored && p->kind == AT_PARAM_MATRIX && !m->precision[0])
+    if (bytes) // one is enough to say so: the others stayed f16 for their error
+        (void)snprintf(m->precision, sizeof m->precision, "int8");
+    else if (blocks && p->kind != AT_PARAM_ROWS && p->kind != AT_PARAM_TIED &&
+             strcmp(m->precision, "int8") != 0)
         (void)snprintf(m->precision, sizeof m->precision, "%s", at_dtype_name(t->type));
-    params->status = load(l, p, t);
+    else if (stored && p->kind == AT_PARAM_MATRIX && !m->precision[0])
+        (void)snprintf(m->precision, sizeof m->precision, "%s", at_dtype_name(t->type));
+    const at_weight *scale;
+    if (!params->texts)
+        params->status = load(l, p, t);
+    else if (bytes)
+        params->status = check_bytes(l, p, t, &scale);
+}
+
+static void unload(at_params *params, const at_param *p)
+{
+    const at_model *m = ((loader *)params)->model;
+    if (params->texts && (p->kind == AT_PARAM_MATRIX || p->kind == AT_PARAM_TIED ||
+                          p->kind == AT_PARAM_TRANSPOSED || p->kind == AT_PARAM_CONV))
+        m->net->backend->unpack(p->field, m->al);
+}
+
+/* Nothing of the text part stays when it could not be loaded whole. */
+static void give_up_texts(at_model *m, size_t n_vectors)
+{
+    loader l = {.base = {.visit = unload}, .model = m};
+    m->net->type->params(m->net, &l.base);
+    while (m->n_vectors > n_vectors)
+        at_free(m->al, m->vectors[--m->n_vectors]);
+}
+
+at_status at_model_need_texts(at_model *m, at_pool *pool, at_error *err)
+{
+    loader l = {.base = {.visit = visit, .err = err}, .model = m, .pool = pool, .texts = true};
+    pthread_mutex_lock(&m->lock);
+    if (!m->texts) {
+        const size_t n_vectors = m->n_vectors;
+        m->net->type->params(m->net, &l.base);
+        m->texts = l.base.status == AT_OK;
+        if (!m->texts) give_up_texts(m, n_vectors);
+    }
+    pthread_mutex_unlock(&m->lock);
+    return l.base.status;
 }
 
 at_status at_load_params(at_model *m, at_pool *pool, at_error *err)

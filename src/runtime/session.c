@@ -4,47 +4,97 @@
 #include <string.h>
 
 /* A dry pass tells the arena's size. */
-static at_status plan(at_session *s, size_t batch, at_observe_fn observe, size_t *need,
-                      at_error *err)
+static at_status plan(at_session *s, const at_label_choice *labels, size_t batch,
+                      at_observe_fn observe, size_t *need, at_error *err)
 {
     const at_network *net = s->model->net;
     const size_t side = net->config.image_size;
     at_exec x = {.backend = net->backend, .err = err, .observe = observe};
     const at_tensor pixels = at_tensor_of(NULL, 4, (const size_t[]){batch, side, side, 3});
-    net->type->forward(net, &x, pixels, &s->labels, &(at_forward_out){0});
+    net->type->forward(net, &x, pixels, labels, &(at_forward_out){0});
     *need = x.arena.peak;
     return x.status;
 }
 
-static at_status choose_labels(at_session *s, const at_session_options *o, at_error *err)
+static at_status keep_only(at_session *s, const at_session_options *o, at_error *err)
 {
-    const at_network *net = s->model->net;
-    const size_t width = net->config.head_hidden, all = s->model->n_tags;
-    const at_label_queries *q = &net->queries;
-    s->labels = (at_labels){.count = all, .queries = *q};
+    const size_t n = o->n_only, all = s->model->n_tags;
     if (!o->only) return AT_OK;
-    const size_t n = o->n_only;
     if (n == 0) return at_fail(err, AT_E_INVALID_PARAMETER, "only: the list of tags is empty");
     for (size_t i = 0; i < n; i++) {
         if (o->only[i] >= all)
             return at_fail(err, AT_E_INVALID_PARAMETER,
                            "only: there is no tag %zu, the model has %zu", o->only[i], all);
     }
-    s->ids = at_calloc(s->model->al, n, sizeof *s->ids);
-    if (!s->ids) return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for %zu labels", n);
-    for (size_t i = 0; i < n; i++)
-        s->ids[i] = (int32_t)o->only[i];
-    s->labels = (at_labels){.count = n, .ids = s->ids};
-    if (!q->input) return AT_OK;
-    s->own_query = at_calloc(s->model->al, 2 * n * width, sizeof(float));
-    if (!s->own_query) return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for %zu labels", n);
-    for (size_t i = 0; i < n; i++) {
-        memcpy(s->own_query + i * width, q->input + o->only[i] * width, width * sizeof(float));
-        memcpy(s->own_query + (n + i) * width, q->query + o->only[i] * width,
-               width * sizeof(float));
+    s->only = at_calloc(s->model->al, n, sizeof *s->only);
+    if (!s->only) return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for %zu labels", n);
+    memcpy(s->only, o->only, n * sizeof *s->only);
+    s->n_only = n;
+    return AT_OK;
+}
+
+/* Memory for the labels in `c`, which become the session's; else the session stays as it was. */
+static at_status take_choice(at_session *s, at_choice *c, at_error *err)
+{
+    const at_allocator *al = s->model->al;
+    size_t need = 0;
+    at_status status = plan(s, &c->labels, s->max_batch, NULL, &need, err);
+    const bool grow = need > s->exec.arena.cap;
+    float *arena = status == AT_OK && grow ? at_alloc(al, need) : NULL;
+    float *logits = status == AT_OK ? at_calloc(al, s->max_batch * c->labels.count, sizeof *logits)
+                                    : NULL;
+    if (status == AT_OK && (!logits || (grow && !arena)))
+        status = at_fail(err, AT_E_OUT_OF_MEMORY,
+                         "no memory for batches of %zu images (%zu MB); use a smaller batch",
+                         s->max_batch, need >> 20);
+    if (status != AT_OK) {
+        at_free(al, arena);
+        at_free(al, logits);
+        at_choice_close(c, al);
+        return status;
     }
-    s->labels.queries = (at_label_queries){
-        .count = n, .input = s->own_query, .query = s->own_query + n * width, .ids = s->ids};
+    if (grow) {
+        at_free(al, s->exec.arena.data);
+        s->exec.arena = (at_arena){.data = (void *)arena, .cap = need};
+        s->arena_bytes = need;
+    }
+    at_free(al, s->logits);
+    s->logits = logits;
+    at_choice_close(&s->choice, al);
+    s->choice = *c;
+    return AT_OK;
+}
+
+at_status at_session_refresh(at_session *s, at_error *err)
+{
+    if (s->exec.observe) return AT_OK; // on memory planned for the labels it has
+    pthread_mutex_lock(&s->lock);
+    at_labels *set = s->next;
+    const bool changed = s->changed, only = s->next_only;
+    s->changed = false;
+    s->next = NULL;
+    pthread_mutex_unlock(&s->lock);
+    if (!changed) return AT_OK;
+    at_choice c;
+    at_status status = at_choice_open(&c, s, set, only, err);
+    at_labels_free(set);
+    return status == AT_OK ? take_choice(s, &c, err) : status;
+}
+
+at_status at_session_set_labels(at_session *s, at_labels *set, int only, at_error *err)
+{
+    if (!s || (only && !set))
+        return at_fail(err, AT_E_INVALID_PARAMETER,
+                       "at_session_set_labels: session must not be NULL, nor a set that is alone");
+    const at_status status = set ? at_labels_check(set, s->model, err) : AT_OK;
+    if (status != AT_OK) return status;
+    pthread_mutex_lock(&s->lock);
+    at_labels *old = s->next;
+    s->next = set ? at_labels_keep(set) : NULL;
+    s->next_only = only != 0;
+    s->changed = true;
+    pthread_mutex_unlock(&s->lock);
+    at_labels_free(old);
     return AT_OK;
 }
 
@@ -52,19 +102,16 @@ static at_status open_parts(at_session *s, const at_session_options *o, at_error
 {
     const at_model *m = s->model;
     const size_t side = m->net->config.image_size;
-    at_status status = choose_labels(s, o, err);
-    if (status == AT_OK) status = plan(s, s->max_batch, NULL, &s->arena_bytes, err);
-    if (status == AT_OK) status = m->net->backend->open(&s->exec.device, o->threads, m->al, err);
-    if (status != AT_OK) return status;
+    at_choice c;
+    at_status status = keep_only(s, o, err);
     s->exec.backend = m->net->backend;
-    s->exec.arena = (at_arena){.data = at_alloc(m->al, s->arena_bytes), .cap = s->arena_bytes};
+    if (status == AT_OK) status = m->net->backend->open(&s->exec.device, o->threads, m->al, err);
+    if (status == AT_OK) status = at_choice_open(&c, s, NULL, false, err);
+    if (status == AT_OK) status = take_choice(s, &c, err);
+    if (status != AT_OK) return status;
     s->pixels = at_calloc(m->al, s->max_batch * side * side * 3, sizeof(float));
-    s->logits = at_calloc(m->al, s->max_batch * s->labels.count, sizeof(float));
-    if (!s->exec.arena.data || !s->pixels || !s->logits)
-        return at_fail(err, AT_E_OUT_OF_MEMORY,
-                       "no memory for batches of %zu images (%zu MB); use a smaller batch",
-                       s->max_batch, s->arena_bytes >> 20);
-    return AT_OK;
+    return s->pixels ? AT_OK
+                     : at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for %zu images", s->max_batch);
 }
 
 at_status at_session_open(at_model *model, const at_session_options *options, at_session **out,
@@ -83,6 +130,7 @@ at_status at_session_open(at_model *model, const at_session_options *options, at
     at_session *s = at_new(model->al, at_session);
     if (!s) return at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for a session");
     s->model = model;
+    (void)pthread_mutex_init(&s->lock, NULL);
     s->max_batch = batch ? (size_t)batch : 1;
     const at_status status = open_parts(s, &o, err);
     if (status != AT_OK) {
@@ -103,9 +151,20 @@ void at_session_close(at_session *s)
     at_free(al, s->logits);
     at_free(al, s->tokens);
     at_caption_room_close(s);
-    at_free(al, s->own_query);
-    at_free(al, s->ids);
+    at_tag_finder_close(s->finder);
+    at_choice_close(&s->choice, al);
+    at_labels_free(s->next);
+    at_free(al, s->only);
+    (void)pthread_mutex_destroy(&s->lock);
     at_free(al, s);
+}
+
+at_status at_session_keep_tokens(at_session *s, size_t rows, size_t dim, at_error *err)
+{
+    if (!s->tokens) s->tokens = at_calloc(s->model->al, s->max_batch * rows * dim, sizeof(float));
+    return s->tokens ? AT_OK
+                     : at_fail(err, AT_E_OUT_OF_MEMORY, "no memory for the tokens of %zu images",
+                               s->max_batch);
 }
 
 size_t at_session_arena_bytes(const at_session *s)
@@ -193,7 +252,8 @@ at_status at_session_inspect(at_session *s, const at_image *image,
     looker l = {.stage = stage, .user = user};
     size_t need;
     at_pixels *pixels = NULL;
-    at_status status = plan(s, 1, show, &need, err);
+    at_status status = at_session_refresh(s, err);
+    if (status == AT_OK) status = plan(s, &s->choice.labels, 1, show, &need, err);
     if (status == AT_OK) status = at_pixels_prepare(s->model, image, &pixels, err);
     if (status != AT_OK) return status;
     at_exec before = s->exec;
@@ -230,11 +290,21 @@ void at_session_profile(at_session *s, int on)
     if (on) memset(s->exec.counts, 0, sizeof s->exec.counts);
 }
 
+static at_profile_peak peak_of(at_op op)
+{
+    switch (op) {
+    case AT_OP_LINEAR_S8: return AT_PEAK_INT8;
+    case AT_OP_LINEAR_BF16:
+    case AT_OP_ATTENTION_COARSE: return AT_PEAK_BF16;
+    default: return AT_PEAK_F32;
+    }
+}
+
 size_t at_session_profile_rows(const at_session *s, at_profile_row *rows, size_t count)
 {
     size_t n = 0;
     bool used[AT_OPS_] = {false};
-    for (;;) { // by falling time; there are eight
+    for (;;) { // by falling time; there are few
         int best = -1;
         for (int i = 0; i < AT_OPS_; i++) {
             if (!used[i] && s->exec.counts[i].calls &&
@@ -248,6 +318,8 @@ size_t at_session_profile_rows(const at_session *s, at_profile_row *rows, size_t
             rows[n] = (at_profile_row){.op = at_op_name((at_op)best),
                                        .seconds = c->seconds,
                                        .flop = c->flop,
+                                       .bytes = c->bytes,
+                                       .peak = peak_of((at_op)best),
                                        .calls = c->calls};
         n++;
     }

@@ -2,6 +2,7 @@
  * longest match, and the way back. Splitting text into words is words.c's. */
 #include "text/wordpiece.h"
 
+#include "base/utf8.h"
 #include "text/words.h"
 
 #include <string.h>
@@ -159,7 +160,7 @@ static size_t longest_piece(const at_wordpiece *w, int table, const char *word, 
     for (size_t i = 0; i < most; i++)
         hashes[i + 1] = hash_step(hashes[i], (unsigned char)word[i]);
     for (size_t n = most; n > 0; n--) {
-        if (n < len && ((unsigned char)word[n] & 0xc0) == 0x80) continue; // inside a character
+        if (n < len && at_utf8_inside(word[n])) continue; // inside a character
         *id = find(w, table, word, n, hashes[n]);
         if (*id >= 0) return n;
     }

@@ -4,6 +4,7 @@
 #include "text/words.h"
 
 #include "base/buf.h"
+#include "base/utf8.h"
 
 #include <string.h>
 #include <utf8proc.h>
@@ -71,26 +72,24 @@ static bool case_ignorable(int32_t c)
            c == ':' || c == 0xB7 || c == 0x2019;
 }
 
-/* Capital sigma at `at` ends its word: it becomes the final form, as in Python's str.lower(). */
-static bool sigma_is_final(const char *text, size_t len, size_t at, size_t size)
+bool at_sigma_is_final(const char *text, size_t len, size_t at, size_t size)
 {
     utf8proc_int32_t c;
     bool before = false;
     for (size_t i = at; i > 0;) {
         do
             i--;
-        while (i > 0 && ((unsigned char)text[i] & 0xc0) == 0x80);
-        (void)utf8proc_iterate((const utf8proc_uint8_t *)text + i, (utf8proc_ssize_t)(at - i), &c);
+        while (i > 0 && at_utf8_inside(text[i]));
+        (void)at_utf8_next(text + i, at - i, &c);
         if (case_ignorable(c)) continue;
         before = cased(c);
         break;
     }
     if (!before) return false;
     for (size_t i = at + size; i < len;) {
-        const utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text + i,
-                                                    (utf8proc_ssize_t)(len - i), &c);
-        if (n <= 0) return true;
-        i += (size_t)n;
+        const size_t n = at_utf8_next(text + i, len - i, &c);
+        if (!n) return true;
+        i += n;
         if (!case_ignorable(c)) return !cased(c);
     }
     return true;
@@ -109,7 +108,7 @@ static void put_wide(splitter *s, const char *text, size_t len, size_t at, size_
         return;
     const bool alone = is_ideograph(c);
     if (alone) flush(s);
-    c = c == 0x3A3 && sigma_is_final(text, len, at, size) ? 0x3C2 : utf8proc_tolower(c);
+    c = c == 0x3A3 && at_sigma_is_final(text, len, at, size) ? 0x3C2 : utf8proc_tolower(c);
     utf8proc_int32_t parts[32];
     const utf8proc_ssize_t n = utf8proc_decompose_char(c, parts, 32, UTF8PROC_DECOMPOSE, NULL);
     for (utf8proc_ssize_t i = 0; i < n && i < 32; i++)
@@ -150,14 +149,13 @@ at_status at_words_split(const char *text, size_t len, const at_words_sink *sink
             continue;
         }
         utf8proc_int32_t wide;
-        const utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text + i,
-                                                    (utf8proc_ssize_t)(len - i), &wide);
-        if (n <= 0) {
+        const size_t n = at_utf8_next(text + i, len - i, &wide);
+        if (!n) {
             status = at_fail(err, AT_E_INVALID_TEXT, "the text is not UTF-8 (byte %zu)", i);
             break;
         }
-        put_wide(&s, text, len, i, (size_t)n, wide);
-        i += (size_t)n;
+        put_wide(&s, text, len, i, n, wide);
+        i += n;
     }
     if (status == AT_OK) flush(&s);
     if (status == AT_OK && s.word.status != AT_OK)

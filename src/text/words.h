@@ -13,6 +13,10 @@ typedef struct at_words_sink {
     size_t (*special_at)(void *user, const char *text, size_t len);
 } at_words_sink;
 
+/* Whether the capital sigma at `at`, `size` bytes, ends its word and becomes the final small one, as in
+ * Python's str.lower(). */
+bool at_sigma_is_final(const char *text, size_t len, size_t at, size_t size);
+
 /* AT_E_INVALID_TEXT names the byte that is not UTF-8. */
 at_status at_words_split(const char *text, size_t len, const at_words_sink *sink,
                          const at_allocator *al, at_error *err);
