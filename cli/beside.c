@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -124,7 +125,7 @@ static at_status write_whole(const char *path, const char *text, at_error *err)
 {
     cli_output out;
     char part[4200];
-    (void)snprintf(part, sizeof part, "%s.part", path);
+    (void)snprintf(part, sizeof part, "%s.%ld.part", path, (long)getpid()); // no other run's
     FILE *f = cli_make_folders(path) ? fopen(part, "wb") : NULL;
     out = (cli_output){.file = f, .path = path};
     at_status status = f ? cli_output_write(&out, text, strlen(text), err) : AT_E_OUTPUT_FAILED;
@@ -222,6 +223,18 @@ static char *key_of(const tag_place *p, const char *out)
     (void)snprintf(whole, sizeof whole, "%s/%s", real ? real : dir, slash ? slash + 1 : out);
     free(real);
     return cli_done_key(whole);
+}
+
+int tag_beside_check(const cli_options *o)
+{
+    const char *slash = o->output ? strrchr(o->output, '/') : NULL,
+               *dot = o->output ? strrchr(slash ? slash : o->output, '.') : NULL;
+    struct stat st;
+    if (!dot || strcasecmp(dot, ".txt") != 0) return 0;
+    if (stat(o->output, &st) == 0 && S_ISDIR(st.st_mode)) return 0;
+    return cli_usage("-f %s writes a file for each picture, and -o names their folder; %s is named "
+                     "as a file is (all in one file: -f text, csv, json or jsonl)",
+                     o->format, o->output);
 }
 
 int tag_beside_open(const tag_place *p, tag_sink **sink)

@@ -31,15 +31,40 @@ static int decimal(const char *option, const char *text, float *value)
     return cli_usage("--%s: \"%.40s\" is not a positive number", option, text);
 }
 
-static int from_tags(const cli_options *o, at_model *model, const cli_files *files,
-                     tag_setup *setup)
+/* 0 stands for "not given" in the library, so a 0 that is given is told here. 0 or an exit code. */
+static int numbers(const cli_options *o)
+{
+    static const char *const names[] = {"num", "beams", "min-length", "max-length", "top-k"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const cli_option *row = cli_find_option("caption", names[i], strlen(names[i]));
+        if (cli_given(o, "caption", names[i]) &&
+            *(const long *)(const void *)((const char *)o + row->at) == 0)
+            return cli_usage("--%s: 0 is not a whole number from 1 on", names[i]);
+    }
+    return 0;
+}
+
+/* "min_length: 9 is ..." of the library becomes "--min-length: 9 is ...", as the option is called here. */
+static void as_option(at_error *err)
+{
+    char name[32], text[sizeof err->text];
+    const size_t n = strcspn(err->text, ": ");
+    if (n >= sizeof name || err->text[n] != ':') return;
+    for (size_t i = 0; i < n; i++)
+        name[i] = err->text[i] == '_' ? '-' : err->text[i];
+    const cli_option *row = cli_find_option("caption", name, n);
+    if (!row || strlen(row->name) != n) return;
+    (void)snprintf(text, sizeof text, "--%s%.900s", row->name, err->text + n);
+    memcpy(err->text, text, sizeof text);
+}
+
+static int from_tags(const cli_options *o, at_model *model, cli_files *files, tag_setup *setup)
 {
     setup->writer.from_tags = 1;
     return tag_run_all("caption", "captioned", o, model, files, setup, NULL);
 }
 
-static int caption_all(const cli_options *o, at_model *model, const cli_files *files,
-                       tag_setup *setup)
+static int caption_all(const cli_options *o, at_model *model, cli_files *files, tag_setup *setup)
 {
     if (!at_model_captions(model))
         return cli_error(AT_E_MODEL_UNSUPPORTED,
@@ -62,7 +87,8 @@ static int caption_all(const cli_options *o, at_model *model, const cli_files *f
                             .top_k = (int)o->top_k,
                             .seed = (uint64_t)o->seed,
                             .tags = &setup->tags};
-    int code = words("require", require_text, require, &c.n_require);
+    int code = numbers(o);
+    if (code == 0) code = words("require", require_text, require, &c.n_require);
     if (code == 0) code = words("forbid", forbid_text, forbid, &c.n_forbid);
     if (code == 0)
         code = decimal("repetition-penalty", o->repetition_penalty, &c.repetition_penalty);
@@ -76,6 +102,7 @@ static int caption_all(const cli_options *o, at_model *model, const cli_files *f
     if (code == 0) {
         at_error err = {0};
         if (at_caption_options_check(model, &c, &err) != AT_OK) {
+            as_option(&err);
             code = cli_fail(&err);
             code = err.status == AT_E_INVALID_PARAMETER ? 2 : code;
         }

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct fact { // of a model, in the order they are told
     const char *name, *label;
@@ -63,6 +64,8 @@ static int model_json(const cli_options *o, const at_model *m)
     (void)json_object_set_new(all, "tags", json_integer((json_int_t)at_model_tags(m)));
     (void)json_object_set_new(all, "parameters", json_integer((json_int_t)at_model_parameters(m)));
     (void)json_object_set_new(all, "bytes", json_integer((json_int_t)at_model_bytes(m)));
+    (void)json_object_set_new(all, "match_width",
+                              json_integer((json_int_t)at_model_match_width(m)));
     json_t *list = o->tag_list ? json_array() : NULL;
     for (size_t id = 0; list && id < at_model_tags(m); id++)
         (void)json_array_append_new(list, tag_json(m, id));
@@ -80,12 +83,65 @@ static void model_text(const at_model *m)
     printf("%-14s%d x %d px\n", "input", at_model_image_size(m), at_model_image_size(m));
     printf("%-14s%zu\n", "tags", at_model_tags(m));
     printf("%-14s%.2f M\n", "parameters", (double)at_model_parameters(m) / 1e6);
+    if (at_model_match_width(m))
+        printf("%-14svectors of %zu, texts of %zu tokens\n", "match", at_model_match_width(m),
+               at_model_match_tokens(m));
     printf("%-14s%.1f MB\n", "file", (double)at_model_bytes(m) / 1e6);
     if (at_model_is_builtin(m))
         printf(
             "%-14s%s\n", "note",
             "the small model in the box; for more put a converted RAM or RAM++ checkpoint into a "
             "model folder: anytag help models");
+}
+
+/* A text encoder or a set of labels is no model, but what it is can be said. False: neither. */
+static bool other_file(const cli_options *o, const char *path, int *code)
+{
+    at_encoder *e = NULL;
+    at_labels *set = NULL;
+    json_t *facts_json = NULL;
+    if (at_encoder_open(path, NULL, &e, NULL) == AT_OK)
+        facts_json = json_pack("{ss so so sI sI}", "kind", "text encoder", "name",
+                               cli_json_text(at_encoder_name(e)), "architecture",
+                               cli_json_text(at_encoder_architecture(e)), "width",
+                               (json_int_t)at_encoder_width(e), "tokens",
+                               (json_int_t)at_encoder_tokens(e));
+    else if (at_labels_open(path, NULL, &set, NULL) == AT_OK)
+        facts_json = json_pack("{ss so so sI}", "kind", "set of labels", "model",
+                               cli_json_text(at_labels_model(set)), "text_encoder",
+                               cli_json_text(at_labels_encoder(set)), "labels",
+                               (json_int_t)at_labels_count(set));
+    at_encoder_close(e);
+    at_labels_free(set);
+    if (!facts_json) return false;
+    *code = 0;
+    if (cli_wants_json(o)) {
+        *code = cli_print_json(facts_json);
+        return true;
+    }
+    const char *key;
+    json_t *value;
+    json_object_foreach(facts_json, key, value)
+    {
+        printf("%-14s", key);
+        if (json_is_string(value))
+            cli_print_plain(stdout, json_string_value(value));
+        else
+            printf("%lld", (long long)json_integer_value(value));
+        putchar('\n');
+    }
+    json_decref(facts_json);
+    return true;
+}
+
+/* A line a tag, whatever a name holds. */
+static void print_tag(const at_model *m, size_t i)
+{
+    printf("%zu\t", i);
+    cli_print_plain(stdout, at_model_tag(m, i, "en"));
+    putchar('\t');
+    cli_print_plain(stdout, at_model_tag(m, i, "zh"));
+    printf("\t%g\n", (double)at_model_threshold(m, i));
 }
 
 int cmd_info(const cli_options *o, char **inputs, size_t n)
@@ -95,15 +151,16 @@ int cmd_info(const cli_options *o, char **inputs, size_t n)
     if (n == 1) with.model = inputs[0];
     if (n > 1) return cli_usage("info takes one model");
     at_model *m;
-    int code = cli_open_model(&with, &m);
+    int code = 0;
+    if (n == 1 && access(inputs[0], R_OK) == 0 && other_file(o, inputs[0], &code)) return code;
+    code = cli_open_model(&with, &m);
     if (code) return code;
     if (cli_wants_json(o))
         code = model_json(o, m);
     else if (!o->tag_list)
         model_text(m);
     for (size_t i = 0; o->tag_list && !cli_wants_json(o) && i < at_model_tags(m); i++)
-        printf("%zu\t%s\t%s\t%g\n", i, at_model_tag(m, i, "en"), at_model_tag(m, i, "zh"),
-               (double)at_model_threshold(m, i));
+        print_tag(m, i);
     at_model_close(m);
     return code;
 }

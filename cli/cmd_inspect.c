@@ -68,7 +68,7 @@ static int dump(const cli_options *o, const char *path)
         code = cli_usage("--dump: %s cannot be made (%s)", o->dump, strerror(errno));
     const at_session_options so = {.struct_size = sizeof so, .threads = (int)o->threads};
     const at_caption_options co = {.struct_size = sizeof co, .guide = o->guide};
-    const at_image_options io = cli_image_options(o);
+    const at_image_options io = cli_image_options(o, NULL);
     if (code == 0 && (at_session_open(m, &so, &s, &err) != AT_OK ||
                       at_image_read(path, &io, &image, &err) != AT_OK ||
                       at_session_inspect(s, image, &co, write_npy, &to, &tags, &err) != AT_OK))

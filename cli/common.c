@@ -16,13 +16,24 @@ double cli_seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-at_image_options cli_image_options(const cli_options *o)
+/* Side that a picture keeps when it need not be decoded whole; 0: it must. A crop, a map and a box lie in
+ * pixels of the whole picture. */
+static int least_side(const cli_options *o, const at_model *model)
+{
+    if (!model || !o->decode || strcmp(o->decode, "fast") != 0) return 0;
+    if (o->crop || o->heatmap || o->boxes_from_heatmap) return 0;
+    // keeping the input's side only once changes more tags: docs/performance.md
+    return 2 * at_model_image_size(model);
+}
+
+at_image_options cli_image_options(const cli_options *o, const at_model *model)
 {
     return (at_image_options){.struct_size = sizeof(at_image_options),
                               .max_pixels = (uint64_t)o->max_pixels,
                               .max_bytes = (uint64_t)o->max_bytes,
                               .keep_rotated = o->no_rotate,
-                              .official_pixels = o->official_pixels};
+                              .official_pixels = o->official_pixels,
+                              .least_side = least_side(o, model)};
 }
 
 const char *cli_locale(void)
@@ -63,12 +74,18 @@ static void print_word(const char *word)
         fprintf(stderr, " %s", word);
         return;
     }
-    fputs(" '", stderr);
+    bool escaped = false; // a word with control characters needs the other quotes
+    for (const char *c = word; *c; c++)
+        escaped = escaped || cli_control(c);
+    fputs(escaped ? " $'" : " '", stderr);
     for (const char *c = word; *c; c++) {
+        const char one[] = {*c, escaped && cli_control(c) == 2 ? *++c : 0, 0};
         if (*c == '\'')
-            fputs("'\\''", stderr);
+            fputs(escaped ? "\\'" : "'\\''", stderr);
+        else if (*c == '\\' && escaped)
+            fputs("\\\\", stderr);
         else
-            fputc(*c, stderr);
+            cli_print_plain(stderr, one);
     }
     fputc('\'', stderr);
 }
@@ -89,6 +106,35 @@ static int output_failed(const char *path)
                      "%s: cannot be written (%s)", path ? path : "stdout", strerror(errno));
 }
 
+int cli_output_check(const char *path)
+{
+    if (!path || strcmp(path, "-") == 0) return 0;
+    struct stat st;
+    const char *slash = strrchr(path, '/');
+    char *dir = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+    if (!dir) return cli_error(AT_E_OUT_OF_MEMORY, "%s: no memory for its name", path);
+    const bool special = stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+    const bool folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    const bool good = !folder && access(special ? path : dir, W_OK) == 0;
+    if (folder) errno = EISDIR;
+    const int code = good ? 0 : output_failed(path);
+    free(dir);
+    return code;
+}
+
+/* FILE.part for this run alone; the name stays, so that --resume finds what a killed run left. NULL with errno. */
+static FILE *open_part(const char *part)
+{
+    const int fd = at_part_open(part);
+    FILE *file = fd >= 0 ? fdopen(fd, "wb") : NULL;
+    if (fd >= 0 && !file) {
+        const int number = errno; // close() may change it
+        (void)close(fd);
+        errno = number;
+    }
+    return file;
+}
+
 int cli_output_open(cli_output *out, const char *path)
 {
     *out = (cli_output){.file = stdout};
@@ -103,7 +149,9 @@ int cli_output_open(cli_output *out, const char *path)
         if (!out->part) return cli_error(AT_E_OUT_OF_MEMORY, "%s: no memory for its name", path);
         (void)snprintf(out->part, size, "%s.part", out->target);
     }
-    out->file = fopen(out->part ? out->part : path, "wb");
+    out->file = out->part ? open_part(out->part) : fopen(path, "wb");
+    if (!out->file && errno == EWOULDBLOCK)
+        return cli_error(AT_E_OUTPUT_FAILED, "%s: another run is writing it", path);
     return out->file ? 0 : output_failed(path);
 }
 
@@ -124,10 +172,11 @@ int cli_output_close(cli_output *out, bool keep)
 {
     int code = 0;
     if (out->path && out->file && out->file != stdout) {
-        const bool ok = fclose(out->file) == 0;
+        const bool ok = fflush(out->file) == 0; // renamed or gone before the lock is
         if (!ok || (keep && out->part && rename(out->part, out->target) != 0))
             code = output_failed(out->path);
         if (out->part && (!keep || code)) (void)unlink(out->part);
+        if (fclose(out->file) != 0 && !code) code = output_failed(out->path);
     }
     free(out->part);
     free(out->target);

@@ -5,8 +5,10 @@
 #include "tag.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -95,7 +97,11 @@ static void free_document(tag_sink *sink)
 /* Puts FILE.part of a killed run behind FILE.part.old, so that it can be read while FILE.part is written. */
 static bool set_aside(const char *part, const char *old)
 {
-    if (access(part, F_OK) != 0) return true;
+    const int fd = open(part, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return true;
+    const bool free_now = flock(fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+    (void)close(fd);
+    if (!free_now) return errno = EBUSY, false; // its run is alive
     if (access(old, F_OK) != 0) return rename(part, old) == 0;
     FILE *from = fopen(part, "rb"), *to = fopen(old, "ab");
     char block[1 << 15];

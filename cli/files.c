@@ -4,12 +4,14 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-bool cli_files_add(cli_files *f, const char *path, size_t below)
+static bool add(cli_files *f, const char *path, size_t below)
 {
     if (f->n == f->cap) {
         const size_t cap = f->cap ? 2 * f->cap : 256;
@@ -23,6 +25,14 @@ bool cli_files_add(cli_files *f, const char *path, size_t below)
     f->paths[f->n] = strdup(path);
     f->below[f->n] = below;
     return f->paths[f->n] && ++f->n;
+}
+
+bool cli_files_add(cli_files *f, const char *path, size_t below)
+{
+    cli_files_lock(f);
+    const bool ok = add(f, path, below);
+    cli_files_unlock(f);
+    return ok;
 }
 
 static bool add_named(cli_files *f, const char *path)
@@ -66,7 +76,7 @@ void cli_suggest_path(at_error *err, const char *path)
 {
     char near[512];
     const size_t n = strlen(err->text);
-    if (cli_near_path(path, near, sizeof near))
+    if (access(path, F_OK) != 0 && cli_near_path(path, near, sizeof near))
         (void)snprintf(err->text + n, sizeof err->text - n, "; did you mean %s?", near);
 }
 
@@ -90,18 +100,24 @@ static int name_one(cli_files *f, const cli_options *o, const char *path)
 
 static int from_list(cli_files *f, const cli_options *o, const char *path)
 {
-    FILE *list = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
-    if (!list) return cli_usage("--files-from: %s cannot be read (%s)", path, strerror(errno));
-    char *line = NULL;
-    size_t cap = 0;
-    const int end = o->from0 ? 0 : '\n';
-    for (ssize_t n; (n = getdelim(&line, &cap, end, list)) > 0;) {
-        if (line[n - 1] == end) line[--n] = 0;
-        if (n && end == '\n' && line[n - 1] == '\r') line[--n] = 0;
-        if (n) (void)name_one(f, o, line);
+    const int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return cli_usage("--files-from: %s cannot be read (%s)", path, strerror(errno));
+    struct stat st;
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        if (fd != STDIN_FILENO) (void)close(fd);
+        return cli_usage("--files-from: %s is a folder, not a list of paths; name a folder without "
+                         "--files-from",
+                         path);
     }
-    free(line);
-    if (list != stdin) (void)fclose(list);
+    cli_lines lines = {.files = f, .fd = fd};
+    const int end = o->from0 ? 0 : '\n';
+    for (char *line; (line = cli_lines_next(&lines, end)) != NULL;) {
+        const size_t n = strlen(line);
+        if (n && end == '\n' && line[n - 1] == '\r') line[n - 1] = 0;
+        if (*line) (void)name_one(f, o, line);
+    }
+    free(lines.text);
+    if (fd != STDIN_FILENO) (void)close(fd);
     return 0;
 }
 
@@ -118,7 +134,7 @@ static int nothing(const cli_files *f, const char *input)
                      hint ? "?" : "");
 }
 
-int cli_files_find(cli_files *f, const cli_options *o, char **inputs, size_t n)
+int cli_files_begin(cli_files *f, const cli_options *o, size_t n)
 {
     *f = (cli_files){0};
     bool ok = true;
@@ -126,15 +142,34 @@ int cli_files_find(cli_files *f, const cli_options *o, char **inputs, size_t n)
         ok = cli_rules_add(&f->include, o->include.items[i], true);
     for (size_t i = 0; ok && i < o->exclude.n; i++)
         ok = cli_rules_add(&f->exclude, o->exclude.items[i], true);
-    int code = ok ? 0 : 6;
-    for (size_t i = 0; i < n && code == 0; i++)
-        code = name_one(f, o, inputs[i]);
-    if (code == 0 && o->files_from) code = from_list(f, o, o->files_from);
-    if (code) return code;
+    if (!ok) return 6;
     if (n == 0 && !o->files_from)
         return cli_usage(
             "no pictures named; give files or folders, - for one picture on stdin, or --files-from -");
-    return f->n ? 0 : nothing(f, n ? inputs[0] : o->files_from);
+    return 0;
+}
+
+int cli_files_find_all(cli_files *f, const cli_options *o, char **inputs, size_t n)
+{
+    int code = 0;
+    for (size_t i = 0; i < n && code == 0; i++)
+        code = *inputs[i] ? name_one(f, o, inputs[i])
+                          : cli_usage("an input is empty (\"\"); give a file or a folder");
+    if (code == 0 && o->files_from) code = from_list(f, o, o->files_from);
+    if (code) return code;
+    size_t stdins = o->files_from && strcmp(o->files_from, "-") == 0;
+    for (size_t i = 0; i < f->n; i++)
+        stdins += strcmp(f->paths[i], "-") == 0;
+    if (stdins > 1)
+        return cli_usage(
+            "- stands for stdin, which can be read once: as one picture, or as the list of --files-from");
+    return f->n || cli_files_given_up(f) ? 0 : nothing(f, n ? inputs[0] : o->files_from);
+}
+
+int cli_files_find(cli_files *f, const cli_options *o, char **inputs, size_t n)
+{
+    const int code = cli_files_begin(f, o, n);
+    return code ? code : cli_files_find_all(f, o, inputs, n);
 }
 
 void cli_files_free(cli_files *f)

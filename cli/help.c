@@ -21,8 +21,8 @@ const cli_exit_code cli_exit_codes[] = {
 
 void cli_overview(FILE *to)
 {
-    fputs("anytag tags pictures on your own machine: Recognize Anything (RAM, RAM++) and a small\n"
-          "model in the box, in English and Chinese.\n\n"
+    fputs("anytag tags and captions pictures on your own machine: Recognize Anything (RAM, RAM++,\n"
+          "Tag2Text) and a small model in the box, tags in English and Chinese.\n\n"
           "  anytag tag photo.jpg\n"
           "  anytag tag -f html -o sheet.html photos/\n"
           "  anytag tag -f jsonl photos/ > tags.jsonl\n\n",
@@ -77,7 +77,11 @@ static int topic_models(const cli_options *o)
         "  5. the model in the box\n"
         "Folders: --models-dir, $ANYTAG_MODELS, $XDG_DATA_HOME/anytag/models, each of\n"
         "$XDG_DATA_DIRS + /anytag/models. A SHA256SUMS there is checked. -v tells which model won.\n"
-        "Here they are:\n",
+        "\n"
+        "Words of your own (--tags) need the text encoder that made the model's labels, in the same\n"
+        "folders or named by --text-encoder. That of the model in the box: make words, in the source\n"
+        "tree, fetches it. That of RAM and RAM++: convert OpenAI's ViT-B-16.pt (CLIP).\n"
+        "\nThe folders here:\n",
         stdout);
     cli_print_model_dirs(o, stdout);
     return 0;
@@ -92,6 +96,7 @@ static int topic_config(const cli_options *o)
         "# none. INI: [command], then long option name = value; keys before the first section hold\n"
         "# for every command that knows them. What holds now:\n",
         stdout);
+    bool set = false;
     for (const cli_command *c = cli_commands; c->name; c++) {
         cli_options now = {0};
         int code = cli_settings(o, c->name, &now);
@@ -106,10 +111,11 @@ static int topic_config(const cli_options *o)
             cli_value(&now, &cli_table[i], value, sizeof value);
             printf("%s%s%s%s = %s\t# %s\n", any ? "" : "\n[", any ? "" : c->name, any ? "" : "]\n",
                    cli_table[i].name, value, now.origin[i]);
-            any = true;
+            any = set = true;
         }
         cli_options_free(&now);
     }
+    if (!set) puts("# the defaults alone; anytag COMMAND --help tells them");
     return 0;
 }
 

@@ -42,6 +42,8 @@ int main(int argc, char **argv)
         cli_command_help(stdout, c);
     else if (code == 0)
         code = c->run(&o, inputs, n);
+    if (code == at_status_exit_code(AT_E_OUT_OF_MEMORY) && !cli_has_failed())
+        code = cli_error(AT_E_OUT_OF_MEMORY, "%s: no memory", name);
     code = cli_stdout_close(code);
     cli_say_close();
     cli_options_free(&o);

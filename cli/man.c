@@ -91,7 +91,17 @@ void cli_print_man(void)
         text(at_writer_about(*f));
         putchar('\n');
     }
-    fputs(".SH EXIT STATUS\n", stdout);
+    fputs(
+        ".SH PROFILE\n"
+        "\\fBanytag bench\\fR measures this machine first, on the same threads: multiply\\-adds in "
+        "registers, of floats and of bytes, and bytes a second from memory. Each stage of a picture "
+        "then has its time, its arithmetic and the bytes it must move, each a second and as a share "
+        "of that. Bound by arithmetic or memory: half of the peak or more; with a question mark, the "
+        "nearer of two that are far, so that something else is in the way: short calls, waiting "
+        "threads, another program. Caches: bytes went by faster than memory gives them. One thread: "
+        "of the picture, before the network, where \\fBanytag tag\\fR works on several at a time.\n"
+        ".SH EXIT STATUS\n",
+        stdout);
     for (const cli_exit_code *e = cli_exit_codes; e->about; e++) {
         printf(".TP\n.B %d\n", e->code);
         text(e->about);

@@ -13,6 +13,8 @@ static const struct task {
 } tasks[] = {
     {"tag", {"ram_plus", "ram", "tag2text", "ram_lite"}},
     {"caption", {"tag2text", "ram_lite"}},
+    {"match", {"tag2text"}},
+    {"encode", {"clip_text", "bert_sentence"}},
 };
 
 enum { DIRS_MAX = 32 };
@@ -89,15 +91,18 @@ static char *named_in(const char *dir, const char *name)
     return found;
 }
 
-/* 0 best; -1: not for this task, or no model. */
-static int rank_of(const char *path, const char *task)
+/* 0 best; -1: not for this task, or no model. `width` 0, or that of the labels it must have. */
+static int rank_of(const char *path, const char *task, size_t width)
 {
     at_weight_file *f;
     if (at_weight_file_open(path, &f, NULL) != AT_OK) return -1;
     int rank = -1;
+    bool fits = width == 0;
     for (size_t k = 0; k < at_weight_file_keys(f); k++) {
         const char *type, *value;
-        if (strcmp(at_weight_file_key(f, k, &type, &value), "general.architecture") != 0) continue;
+        const char *key = at_weight_file_key(f, k, &type, &value);
+        if (strcmp(key, "anytag.label_dim") == 0) fits |= strtoul(value, NULL, 10) == width;
+        if (strcmp(key, "general.architecture") != 0) continue;
         for (size_t t = 0; t < sizeof tasks / sizeof tasks[0]; t++) {
             for (int a = 0; strcmp(tasks[t].name, task) == 0 && tasks[t].architectures[a]; a++) {
                 if (strcmp(tasks[t].architectures[a], value) == 0) rank = a;
@@ -105,11 +110,11 @@ static int rank_of(const char *path, const char *task)
         }
     }
     at_weight_file_close(f);
-    return rank;
+    return fits ? rank : -1;
 }
 
 /* Architecture first, then the larger file, then the earlier folder and name. */
-static char *best_installed(const dirs *d, const char *task)
+static char *best_installed(const dirs *d, const char *task, size_t width)
 {
     char *best = NULL, path[4096];
     int best_rank = 0;
@@ -121,7 +126,7 @@ static char *best_installed(const dirs *d, const char *task)
             struct stat st;
             (void)snprintf(path, sizeof path, "%s/%s", d->paths[k], list[i]->d_name);
             if (ends(path, ".gguf") && stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
-                const int rank = rank_of(path, task);
+                const int rank = rank_of(path, task, width);
                 if (rank >= 0 &&
                     (!best || rank < best_rank || (rank == best_rank && st.st_size > best_size))) {
                     free(best);
@@ -137,23 +142,23 @@ static char *best_installed(const dirs *d, const char *task)
     return best;
 }
 
-static int not_found(const dirs *d, const char *name)
+static int not_found(const dirs *d, const char *option, const char *name)
 {
     char looked[700] = "";
     for (size_t i = 0, used = 0; i < d->n && used < sizeof looked; i++)
         used += (size_t)snprintf(looked + used, sizeof looked - used, "%s%s", i ? ", " : "",
                                  d->paths[i]);
     return cli_error(AT_E_MODEL_NOT_FOUND,
-                     "--model: no file and no installed model \"%.100s\" (looked in %s)", name,
+                     "--%s: no file and no installed model \"%.100s\" (looked in %s)", option, name,
                      looked);
 }
 
-/* *path NULL: the model in the box. */
-static int choose(const cli_options *o, const char *task, char **path, const char **why)
+/* What `name` (NULL: not given) is for a task. *path NULL: the model in the box, or there is none. */
+static int choose(const cli_options *o, const char *option, const char *name, const char *task,
+                  size_t width, char **path, const char **why)
 {
     dirs d;
     model_dirs(&d, o);
-    const char *name = o->model;
     int code = 0;
     *path = NULL;
     *why = "in the box";
@@ -166,9 +171,9 @@ static int choose(const cli_options *o, const char *task, char **path, const cha
         for (size_t i = 0; i < d.n && !*path; i++)
             *path = named_in(d.paths[i], name);
         *why = "by its name";
-        if (!*path) code = not_found(&d, name);
+        if (!*path) code = not_found(&d, option, name);
     } else {
-        *path = best_installed(&d, task);
+        *path = best_installed(&d, task, width);
         if (*path) *why = "the best installed";
     }
     free_dirs(&d);
@@ -209,15 +214,18 @@ int cli_open_model_for(const cli_options *o, const char *task, at_model **model)
                          "--device: \"%.40s\" is not available in this build; use cpu", o->device);
     char *path;
     const char *why;
-    int code = choose(o, task, &path, &why);
+    int code = choose(o, "model", o->model, task, 0, &path, &why);
     if (code == 0 && path) code = cli_verify_model(o, path);
     if (code) {
         free(path);
         return code;
     }
     at_error err = {0};
-    const at_model_options mo = {
-        .struct_size = sizeof mo, .threads = (int)o->threads, .log = cli_log};
+    const bool bf16 = o->compute && strcmp(o->compute, "bf16") == 0;
+    const at_model_options mo = {.struct_size = sizeof mo,
+                                 .threads = (int)o->threads,
+                                 .log = cli_log,
+                                 .compute = bf16 ? AT_COMPUTE_BF16 : AT_COMPUTE_AUTO};
     if (at_model_open(path, &mo, model, &err) != AT_OK) {
         free(path);
         return cli_fail(&err);
@@ -232,6 +240,15 @@ int cli_open_model_for(const cli_options *o, const char *task, at_model **model)
         at_model_close(*model);
         *model = NULL;
     }
+    return code;
+}
+
+int cli_find_encoder(const cli_options *o, size_t width, char **path)
+{
+    const char *why;
+    int code = choose(o, "text-encoder", o->text_encoder, "encode", width, path, &why);
+    if (code == 0 && *path) code = cli_verify_model(o, *path);
+    if (code) free(*path);
     return code;
 }
 

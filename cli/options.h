@@ -12,19 +12,30 @@ typedef struct cli_list { // of an option that may be given more than once
     size_t n;
 } cli_list;
 
-enum { CLI_OPTIONS_MAX = 128 };
+enum { CLI_OPTIONS_MAX = 160 };
 
 /* Every option's value; one row of options.c writes each. */
 typedef struct cli_options {
     const char *model, *models_dir, *format, *lang, *threshold, *thresholds, *only, *exclude_tags,
-        *output, *color, *progress, *device, *precision, *config, *log_file, *log_format, *ext,
-        *sort, *rename, *txt_name, *tag_namespace, *crop, *compare;
-    const char *official, *model_config, *tags, *tags_zh, *vocab, *guide, *guide_from, *require,
-        *forbid, *repetition_penalty, *top_p, *temperature, *type, *arch, *name, *dump, *files_from;
-    long beams, min_length, max_length, num, seed, top_k;
-    long top, threads, batch, max_pixels, max_bytes, max_depth, repeat, warmup, verbose;
-    cli_list include, exclude;
-    bool sample, from_tags;
+        *output, *color, *progress, *device, *precision, *compute, *config, *log_file, *log_format,
+        *ext, *sort, *rename, *txt_name, *tag_namespace, *crop, *compare, *heatmap, *heatmap_tags;
+    const char *own_tags, *text_encoder, *wordnet, *senses;
+    const char *host, *api_key_file, *api_prefix, *tls_cert, *tls_key, *caption_model, *compat,
+        *media_root, *allow_urls, *cors_origins, *ui_dir;
+    long port, timeout, max_body, max_jobs, queue, parallel, batch_wait, cache;
+    const char *annotations, *target, *holdout, *from, *decode;
+    long min_positives;
+    const char *keep_above;
+    bool report;
+    const char *official, *model_config, *tags, *tags_zh, *vocab, *merges, *guide, *guide_from,
+        *require, *texts_from, *by, *lambda, *idf, *forbid, *repetition_penalty, *top_p,
+        *temperature, *type, *arch, *name, *dump, *files_from;
+    long count, beams, min_length, max_length, num, seed, top_k;
+    long top, threads, batch, max_pixels, max_bytes, max_depth, repeat, warmup, images, verbose;
+    cli_list include, exclude, texts, keep, narrow, calib;
+    bool sample, from_tags, only_custom, ignore_unknown, no_itm, templates, parents, aliases;
+    bool heatmap_raw, boxes_from_heatmap;
+    bool no_auth, metrics_public, no_ui;
     bool no_verify, check, tensors, resume, force, txt_append, underscore, follow, all_scores,
         official_pixels, no_rotate, quiet, no_recursive, hidden, scores, null_ends, from0, bom,
         excel, dry_run, stats, tag_list, json, help, system, no_sha256, no_config, project_config;
@@ -64,6 +75,9 @@ bool cli_takes_value(const cli_option *row);
 bool cli_knows(const char *command, const cli_option *row);
 const cli_option *cli_find_option(const char *command, const char *name, size_t len);
 const cli_option *cli_find_letter(const char *command, char letter);
+/* Was it set, on the command line, by a variable or a file? A 0 that was given is no default. */
+bool cli_given(const cli_options *o, const char *command, const char *name);
+bool cli_typed(const cli_options *o, const char *name); // on the command line, of any command
 /* The option whose name is nearest to a mistyped one, of any command if `command` is ""; NULL: none. */
 const char *cli_near_option(const char *command, const char *name);
 /* How many letters to change, add or leave out; upper and lower case are the same. */

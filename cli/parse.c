@@ -9,6 +9,7 @@
 #include <strings.h>
 
 static const char command_line[] = "command line";
+enum { THREADS_MOST = 512 }; // of a session: the library makes no more
 
 static bool word_of(const char *list, char between, const char *word, size_t len)
 {
@@ -33,6 +34,12 @@ const cli_option *cli_find_option(const char *command, const char *name, size_t 
             return r;
     }
     return NULL;
+}
+
+bool cli_given(const cli_options *o, const char *command, const char *name)
+{
+    const cli_option *row = cli_find_option(command, name, strlen(name));
+    return row && o->origin[row - cli_table];
 }
 
 const cli_option *cli_find_letter(const char *command, char letter)
@@ -75,6 +82,14 @@ const char *cli_near_option(const char *command, const char *name)
         if (d < least) least = d, best = cli_table[i].name;
     }
     return best;
+}
+
+bool cli_typed(const cli_options *o, const char *name)
+{
+    for (size_t i = 0; i < cli_table_rows; i++) {
+        if (o->origin[i] == command_line && strcmp(cli_table[i].name, name) == 0) return true;
+    }
+    return false;
 }
 
 void cli_variable(const cli_option *row, char *out, size_t size)
@@ -144,6 +159,9 @@ int cli_set(cli_options *o, const cli_option *row, const char *value, const char
         const long v = strtol(value, &end, 10);
         if (end == value || *end || errno || v < 0)
             return cli_usage("%s: \"%.40s\" is not a whole number from 0 on", where, value);
+        if (field == &o->threads && (v < 1 || v > THREADS_MOST))
+            return cli_usage("%s: %ld is not in 1..%d; leave it out for one a processor", where, v,
+                             THREADS_MOST);
         *(long *)field = v;
         break;
     case CLI_SIZE:

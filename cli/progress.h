@@ -11,10 +11,14 @@ typedef struct cli_failure {
 
 typedef struct cli_progress {
     const char *verb, *past; // "tag", "tagged"
+    const char *unit;        // "img/s"
     size_t total, ok, failed, skipped;
+    size_t unwritten; // of those that failed: maps could not be written
+    bool total_known; // false: more may be found
     bool quiet, bar, plain, json, unicode;
     double start, shown;
     cli_failure *failures;
+    size_t kept, failures_cap;
 } cli_progress;
 
 void cli_progress_begin(cli_progress *p, const cli_options *o, const char *verb, const char *past,

@@ -10,6 +10,8 @@
 #include <unistd.h>
 #include <utf8proc.h>
 
+enum { SHOWN = 4096 }; // bytes of a line on stderr
+
 static struct { // of the one run of a program; set before threads begin
     bool quiet, json, color, opened;
     at_log_level level;
@@ -82,18 +84,39 @@ bool cli_wants_json(const cli_options *o)
     return o->format && strcmp(o->format, "json") == 0;
 }
 
+size_t cli_control(const char *text)
+{
+    const unsigned char c = (unsigned char)text[0], next = c ? (unsigned char)text[1] : 0;
+    if (c == 0xC2 && next >= 0x80 && next < 0xA0) return 2; // U+0080 to U+009F: 9B is Escape [
+    return (c && c < 32) || c == 127;
+}
+
 void cli_print_plain(FILE *to, const char *text)
 {
-    for (; *text; text++) {
-        const unsigned char c = (unsigned char)*text;
-        if (c < 32 || c == 127)
-            fprintf(to, "\\x%02X", c);
-        else
-            fputc(c, to);
+    while (*text) {
+        const size_t n = cli_control(text);
+        if (!n) fputc(*text++, to);
+        for (size_t i = 0; i < n; i++)
+            fprintf(to, "\\x%02X", (unsigned char)*text++);
     }
 }
 
-static void event_line(FILE *to, bool json, at_log_level level, const char *code, const char *text)
+/* The same into memory, so that a line is written at once whichever threads speak; cut if too long. */
+static const char *plain(const char *text, char *out, size_t size)
+{
+    size_t k = 0;
+    while (*text && k + 9 < size) {
+        const size_t n = cli_control(text);
+        if (!n) out[k++] = *text++;
+        for (size_t i = 0; i < n; i++)
+            k += (size_t)snprintf(out + k, size - k, "\\x%02X", (unsigned char)*text++);
+    }
+    out[k] = 0;
+    return out;
+}
+
+static void event_line(FILE *to, bool json, at_log_level level, const char *code, const char *text,
+                       json_t *fields)
 {
     static const char *const names[] = {"error", "warning", "info", "debug"};
     char when[32];
@@ -104,11 +127,13 @@ static void event_line(FILE *to, bool json, at_log_level level, const char *code
     const size_t n = strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &t);
     (void)snprintf(when + n, sizeof when - n, ".%03ldZ", now.tv_nsec / 1000000);
     if (!json) {
-        fprintf(to, "%s %s %s\n", when, names[level], text);
+        char shown[SHOWN];
+        fprintf(to, "%s %s %s\n", when, names[level], plain(text, shown, sizeof shown));
     } else {
         json_t *o = json_pack("{ss ss}", "time", when, "level", names[level]);
         if (code) (void)json_object_set_new(o, "code", json_string(code));
         (void)json_object_set_new(o, "text", cli_json_text(text));
+        if (fields) (void)json_object_update_missing(o, fields);
         char *line = json_dumps(o, JSON_COMPACT);
         if (line) fprintf(to, "%s\n", line);
         free(line);
@@ -117,25 +142,34 @@ static void event_line(FILE *to, bool json, at_log_level level, const char *code
     (void)fflush(to);
 }
 
-static void event(at_log_level level, const char *code, const char *text)
+static void event(at_log_level level, const char *code, const char *text, json_t *fields)
 {
-    if (say.file && level <= say.level) event_line(say.file, say.json, level, code, text);
+    if (say.file && level <= say.level) event_line(say.file, say.json, level, code, text, fields);
     if (level != AT_LOG_ERROR && (say.quiet || level > say.level)) return;
     if (say.json && !say.file) {
-        event_line(stderr, true, level, code, text);
+        event_line(stderr, true, level, code, text, fields);
         return;
     }
     const char *paint = level == AT_LOG_ERROR     ? "\033[31m"
                         : level == AT_LOG_WARNING ? "\033[33m"
                                                   : "";
     if (!say.opened) say.color = cli_color(&(cli_options){0}, stderr);
-    fprintf(stderr, "%sanytag: %s%s\n", say.color ? paint : "", text,
+    char shown[SHOWN];
+    fprintf(stderr, "%sanytag: %s%s\n", say.color ? paint : "", plain(text, shown, sizeof shown),
             say.color && *paint ? "\033[0m" : "");
+}
+
+static bool failed;
+
+bool cli_has_failed(void)
+{
+    return failed;
 }
 
 int cli_fail(const at_error *err)
 {
-    event(AT_LOG_ERROR, at_status_code(err->status), err->text);
+    failed = true;
+    event(AT_LOG_ERROR, at_status_code(err->status), err->text, NULL);
     if (err->status == AT_E_INTERNAL) {
         char facts[2048];
         (void)at_build_info(facts, sizeof facts);
@@ -172,11 +206,17 @@ void cli_warn(const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    event(AT_LOG_WARNING, NULL, text);
+    event(AT_LOG_WARNING, NULL, text, NULL);
 }
 
 void cli_log(void *user, at_log_level level, const char *text)
 {
     (void)user;
-    event(level, NULL, text);
+    event(level, NULL, text, NULL);
+}
+
+void cli_log_fields(at_log_level level, const char *text, json_t *fields)
+{
+    event(level, NULL, text, fields);
+    json_decref(fields);
 }

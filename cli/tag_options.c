@@ -49,6 +49,36 @@ static int crop_option(const cli_options *o, int crop[4])
     return 0;
 }
 
+/* What was asked for and the format has no place for, a line each. A setting of a file or of the environment
+ * is for many runs, and is not told. */
+void tag_tell_idle(const cli_options *o)
+{
+    static const struct {
+        const char *option, *formats;
+    } of[] = {{"all-scores", "json, jsonl"},
+              {"scores", "text"},
+              {"parents", "text, json, jsonl"},
+              {"aliases", "json, jsonl"},
+              {"boxes-from-heatmap", "json, jsonl"},
+              {"null", "text"},
+              {"bom", "csv"},
+              {"excel", "csv"},
+              {"txt-append", "txt, hydrus"},
+              {"txt-name", "txt"},
+              {"underscore", "txt"},
+              {"namespace", "hydrus"}};
+    const char *format = o->format ? o->format : "text";
+    const size_t n = strcspn(format, "-"); // csv-wide is csv
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        bool has = false;
+        for (const char *f = of[i].formats; f; f = strchr(f, ' ') ? strchr(f, ' ') + 1 : NULL)
+            has |= strcspn(f, ",") == n && strncmp(f, format, n) == 0;
+        if (!has && cli_typed(o, of[i].option))
+            cli_warn("--%s does nothing with -f %s; it is for %s", of[i].option, format,
+                     of[i].formats);
+    }
+}
+
 static int writer_options(const cli_options *o, at_writer_options *w)
 {
     const char *locale = cli_locale();
@@ -76,12 +106,24 @@ static int writer_options(const cli_options *o, at_writer_options *w)
 
 int tag_setup_open(tag_setup *t, const cli_options *o, const at_model *model)
 {
-    *t = (tag_setup){.tags = {.struct_size = sizeof t->tags}, .image = cli_image_options(o)};
+    *t = (tag_setup){.tags = {.struct_size = sizeof t->tags}, .image = cli_image_options(o, model)};
     int code = threshold_options(o, model, &t->tags, &t->thresholds);
     if (code == 0) code = tag_wanted(o, model, &t->only, &t->n_only);
     if (code == 0) code = crop_option(o, t->crop);
     if (code == 0) code = writer_options(o, &t->writer);
     if (code == 0) code = tag_read_names(t, o, model);
+    if (code == 0 && o->only_custom && !o->own_tags)
+        code = cli_usage("--only-custom: there are no words; name them with --tags");
+    if (code == 0 && o->only_custom && o->only)
+        code = cli_usage("--only names tags of the model, and --only-custom leaves them all out");
+    t->only_custom = o->only_custom;
+    if (code == 0 && o->own_tags)
+        code = cli_open_labels(o, model, o->own_tags, o->only_custom, &t->labels);
+    if (code == 0 && (o->parents || o->aliases)) code = cli_kin_open(o, model, t->labels, &t->kin);
+    t->writer.senses = (const at_sense *const *)t->kin.senses;
+    t->writer.n_senses = t->kin.n;
+    t->writer.parents = o->parents;
+    t->writer.aliases = o->aliases;
     return code;
 }
 
@@ -91,4 +133,6 @@ void tag_setup_free(tag_setup *t)
     free(t->only);
     free(t->names);
     free(t->rename_text);
+    at_labels_free(t->labels);
+    cli_kin_close(&t->kin);
 }

@@ -132,7 +132,8 @@ static void walk(cli_files *f, const cli_options *o, const char *folder, const p
     for (int i = 0; i < n; i++) {
         const char *name = list[i]->d_name;
         if (path) (void)snprintf(path, len + 300, "%s%s%s", folder, slash ? "/" : "", name);
-        const bool there = path && (o->follow ? stat(path, &st) : lstat(path, &st)) == 0;
+        const bool there = path && !cli_files_given_up(f) &&
+                           (o->follow ? stat(path, &st) : lstat(path, &st)) == 0;
         const bool is_folder = there && S_ISDIR(st.st_mode);
         if (there && !waited_for(path, &st) &&
             !passed_over(f, o, &here, root ? root : here.skip, path, name, is_folder)) {
