@@ -1,4 +1,5 @@
-/* tiny_model.h - a real model file of a tiny network: every part of RAM or RAM++, 8 channels wide. */
+/* tiny_model.h - a real model file of a tiny network: every part of RAM, RAM++, or a Tag2Text that also
+ * compares pictures with texts, 8 channels wide. */
 #ifndef AT_TESTS_TINY_MODEL_H
 #define AT_TESTS_TINY_MODEL_H
 
@@ -8,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TINY_TAGS = 5, TINY_SIDE = 64 };
+enum { TINY_TAGS = 5, TINY_SIDE = 64, TINY_TOKENS = 12, TINY_WIDTH = 6 };
 
 typedef struct tiny_writer {
     at_params base;
@@ -20,6 +21,7 @@ typedef struct tiny_writer {
 static void tiny_visit(at_params *base, const at_param *p)
 {
     tiny_writer *w = (tiny_writer *)base;
+    if (p->kind == AT_PARAM_TIED) return; // it is there as rows
     uint64_t dims[4], n = 1;
     const int n_dims = at_param_stored(p, dims);
     for (int i = 0; i < n_dims; i++)
@@ -32,7 +34,11 @@ static void tiny_visit(at_params *base, const at_param *p)
     }
 }
 
-/* `arch`: "ram" or "ram_plus". The same bytes each time. */
+static const char *const tiny_vocab[] = {"[PAD]", "a",     "picture", "of",     "dog",   "##s",
+                                         "cat",   "tree",  "house",   ",",      "the",   "big",
+                                         "[UNK]", "[CLS]", "[SEP]",   "[MASK]", "[DEC]", "[ENC]"};
+
+/* `arch`: "ram", "ram_plus" or "tag2text". The same bytes each time. */
 static inline at_status tiny_model_write(const char *path, const char *arch, at_error *err)
 {
     static const char *const tags[TINY_TAGS] = {"cat", "dog", "Dog", "tree house", "x"};
@@ -55,6 +61,22 @@ static inline at_status tiny_model_write(const char *path, const char *arch, at_
                    .head_ffn = 16,
                    .head_eps = 1e-12f};
     (void)snprintf(c.arch, sizeof c.arch, "%s", arch);
+    const bool text = strcmp(arch, "tag2text") == 0;
+    if (text) {
+        c.per_class = 1;
+        c.token_dim = 64; // Swin's last stage
+        c.text_layers = c.retrieval_layers = c.text_heads = 2;
+        c.text_hidden = 8;
+        c.text_ffn = 16;
+        c.text_vocab = sizeof tiny_vocab / sizeof *tiny_vocab;
+        c.text_positions = 24;
+        c.text_tags = c.text_max = 10;
+        c.text_beams = c.text_min = 1;
+        c.text_eps = 1e-12f;
+        c.text_length_penalty = 1;
+        c.retrieval_dim = TINY_WIDTH;
+        c.retrieval_max = TINY_TOKENS;
+    }
     at_network *net;
     at_status status = at_network_open(&net, &c, &at_backend_cpu, NULL, err);
     if (status != AT_OK) return status;
@@ -70,6 +92,7 @@ static inline at_status tiny_model_write(const char *path, const char *arch, at_
         at_gguf_strings(w.g, "anytag.tags_zh", tags_zh, TINY_TAGS);
         at_gguf_floats(w.g, "anytag.thresholds", thresholds, TINY_TAGS);
         at_gguf_u32s(w.g, "anytag.delete_indices", &deleted, 1);
+        if (text) at_gguf_strings(w.g, "anytag.text.vocab", tiny_vocab, c.text_vocab);
         net->type->params(net, &w.base);
         w.data = true;
         net->type->params(net, &w.base);

@@ -6,6 +6,8 @@ import json
 import pytest
 from program import lines, run
 
+pytestmark = pytest.mark.threads
+
 
 @pytest.fixture
 def pics(photos):
@@ -49,6 +51,13 @@ def test_wishes_come_true(pics):
         assert [w["met"] for w in r["captions"][0]["wishes"]] == [True] * 4
 
 
+@pytest.mark.parametrize("name", ["num", "beams", "min-length", "max-length", "top-k"])
+def test_none_of_a_thing_is_refused(pics, name):
+    """The library takes 0 as not given; who types it means something else."""
+    done = caption(f"--{name}", 0, pics[0], code=2)
+    assert done.stderr == f"anytag: --{name}: 0 is not a whole number from 1 on\n".encode()
+
+
 def test_several_and_samples(pics):
     found = records("--num", "3", pics[0])[0]["captions"]
     assert len({c["text"] for c in found}) == 3
@@ -80,11 +89,12 @@ def test_it_says_once_that_it_is_a_demonstration(pics):
 
 
 @pytest.mark.parametrize("args,word", [
-    (["--beams", "99"], b"beams: 99 is outside 1..64"),
-    (["--num", "9"], b"num: 9"),
-    (["--max-length", "999"], b"max_length"),
-    (["--min-length", "19", "--max-length", "5"], b"min_length"),
-    (["--top-p", "2"], b"top_p"),
+    (["--beams", "99"], b"anytag: --beams: 99 is outside 1..64\n"),
+    (["--num", "9", "--beams", "4"], b"anytag: --num: 9 is outside 1..4 (beams: 4)\n"),
+    (["--num", "65", "--sample"], b"anytag: --num: 65 is outside 1..64\n"),
+    (["--max-length", "999"], b"--max-length: 999"),
+    (["--min-length", "19", "--max-length", "5"], b"--min-length: 19 is outside 1..5 (max length: 5)"),
+    (["--top-p", "2"], b"--top-p: 2"),
     (["--top-p", "x"], b"positive number"),
     (["--require", "dog", "--forbid", "dogs"], b"required"),
     (["--require", "xyzzyq"], b"cannot be written"),
@@ -97,7 +107,7 @@ def test_bad_options_are_told_before_any_picture(pics, args, word):
 
 
 @pytest.mark.parametrize("guide,word", [("dgo", b'nearest is "dog"'), ("\u72d7", b"no tag of this model"),
-                                        ("\U0001f415", b"no tag of this model")])
+                                        ("\U0001f415", b"no tag of this model"), ("x" * 30, b"own tags only\n")])
 def test_guides_the_small_model_does_not_know(pics, guide, word):
     assert word in caption("--guide", guide, pics[0], code=1).stderr
 

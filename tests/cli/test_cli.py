@@ -35,6 +35,9 @@ def test_wrong_usage():
     assert b"no command" in run("tga", code=2).stderr
     assert b"needs" in run("tag", "-k", code=2).stderr
     assert b"whole number" in run("tag", "-k", "many", "x", code=2).stderr
+    for command in ("tag", "serve", "bench"):
+        for n in ("0", "99999"):
+            assert f"{n} is not in 1..512; leave it out for one a processor".encode() in run(command, "-j", n, code=2).stderr
 
 
 def test_pipe_form_keeps_the_order(photos):
@@ -81,8 +84,10 @@ def test_only_and_exclude(photos):
     by_name = {t["name"]: t["score"] for t in everything["tags"]}
     assert {t["name"]: t["score"] for t in got["tags"]} == {n: by_name[n] for n in ("dog", "cat")}
     assert b"nearest: " in run("tag", "--only", "dgo", photos / "a.jpg", code=2).stderr
+    assert run("tag", "--only", "nosuchtag", photos / "a.jpg", code=2).stderr.endswith(b"in --only\n")  # couch is not near
     left = json.loads(run("tag", "-f", "jsonl", "-t", "0", "--exclude-tags", "dog", photos / "a.jpg").stdout)
     assert len(left["tags"]) == len(everything["tags"]) - 1
+    assert b"leaves no tag of --only" in run("tag", "--only", "dog", "--exclude-tags", "dog", photos / "a.jpg", code=2).stderr
 
 
 def test_stdin_and_lists(photos):

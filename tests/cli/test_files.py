@@ -80,6 +80,14 @@ def test_words_of_other_programs(photos, tmp_path, tag):
     assert sorted((photos / "a.jpg.txt").read_text().splitlines()) == ["auto:dog", "auto:race track"]
 
 
+def test_a_folder_named_as_a_file(photos, tag):
+    """-f txt -o x.txt: no folder is made of it, but one that is there is one."""
+    assert b"names their folder" in tag("-o", photos / "x.TXT", photos / "a.jpg", code=2).stderr and not (photos / "x.TXT").exists()
+    (photos / "x.txt").mkdir()
+    tag("-o", photos / "x.txt", photos / "a.jpg")
+    assert (photos / "x.txt/a.txt").exists()
+
+
 def test_a_folder_that_cannot_be_written(photos, tag):
     (photos / "file").write_text("")
     assert b"cannot be written" in tag("-o", photos / "file", photos / "a.jpg", code=5).stderr

@@ -62,4 +62,5 @@ def test_convert_check(tmp_path, kind, most):
 
 def test_convert_names_what_is_meant(tmp_path):
     (tmp_path / "model.pth").write_bytes(b"")
-    assert b"did you mean " + bytes(tmp_path / "model.pth") in run("convert", tmp_path / "modl.pth", tmp_path / "x.gguf", code=None).stderr
+    assert b"did you mean " + bytes(tmp_path / "model.pth") in run("convert", tmp_path / "modl.pth", tmp_path / "x.gguf", code=3).stderr
+    assert b"no.txt" in run("convert", BOX, tmp_path / "x.gguf", "--tags", tmp_path / "no.txt", code=2).stderr

@@ -1,4 +1,5 @@
 """Where results go: nothing is replaced that is no plain file, nothing is lost without a word."""
+import fcntl
 import os
 import stat
 import subprocess
@@ -31,11 +32,36 @@ def test_a_link_stays_a_link(photos):
     assert sorted(p.name for p in photos.glob("*.part")) == []
 
 
+@pytest.mark.parametrize("more", [(), ("--resume",)])
+def test_two_runs_do_not_share_a_part(photos, more):
+    for out, args in ("r.jsonl", ("tag", "-q", "-f", "jsonl", *more, "-o")), ("m.gguf", ("convert", BOX)):
+        target, part = photos / out, photos / f"{out}.part"
+        part.write_text("theirs")
+        last = (photos / "a.jpg",) if args[0] == "tag" else ()
+        with open(part) as theirs:
+            fcntl.flock(theirs, fcntl.LOCK_EX)
+            said = run(*args, target, *last, code=5).stderr
+        assert b"another run is writing it" in said or b"cannot be set aside" in said
+        assert part.read_text() == "theirs" and not target.exists()
+        run(*args, target, *last)  # that run was killed: its lock is gone
+        assert target.exists() and not part.exists()
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
 @pytest.mark.parametrize("args", [("info",), ("info", "--tags"), ("inspect", BOX), ("--version",), ("--help",), ("tag", "--help"), ("tag", "--dry-run", BOX)])
 def test_a_full_disk_behind_stdout(args):
     done = subprocess.run([BIN, *args], stdout=open("/dev/full", "w"), stderr=subprocess.PIPE, env=clean())
     assert (done.returncode, done.stderr) == (5, b"anytag: stdout: cannot be written: No space left on device\n")
+
+
+def test_names_of_tags_keep_to_their_line(tmp_path):
+    names = [l.split("\t")[1] for l in run("info", "--tags").stdout.decode().splitlines()]
+    names[:3] = ["red\x1b[31m", "a\tb", "bell\x07\x9b2J"]
+    (tmp_path / "names.txt").write_text("\n".join(names), "utf-8")
+    run("convert", BOX, tmp_path / "m.gguf", "--tags", tmp_path / "names.txt")
+    shown = run("info", "--tags", tmp_path / "m.gguf").stdout.decode().split("\n")
+    assert [l.split("\t")[1] for l in shown[:3]] == ["red\\x1B[31m", "a\\x09b", "bell\\x07\\xC2\\x9B2J"] and len(shown) == len(names) + 1
+    assert all(l.count("\t") == 3 for l in shown[:-1])
 
 
 def test_a_reader_that_left_is_no_error():

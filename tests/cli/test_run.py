@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 from program import BIN, clean, lines, run
 
+pytestmark = pytest.mark.threads
+
 
 def test_failures_by_kind(photos):
     for i in range(5):
@@ -24,6 +26,7 @@ def test_failures_by_kind(photos):
     kinds = {x[5:25].strip(): x for x in said[at + 1:]}
     assert kinds["not an image"].startswith("  5") and "and 2 more" in kinds["not an image"] and kinds["damaged image"].startswith("  1")
     assert "cut.png" in kinds["damaged image"]
+    assert kinds["not an image"].endswith(" and 2 more: a text file")  # the kind is not told twice
     assert run("tag", "-q", photos, code=1).stderr.decode().splitlines()[at].startswith("3 tagged")  # also when quiet
     assert b"tagged" not in run("tag", "-q", photos / "a.jpg", photos / "b.png").stderr
 
@@ -87,11 +90,53 @@ def test_json_tells_the_options(photos):
     assert doc["options"] == {"format": "json", "threshold": "0", "top": "2"}  # those that change results
 
 
+EVIL = "a\x1b[31m\n'\\\u009b.jpg"  # what a terminal obeys, what a shell reads, U+009B: Escape [ in one character
+SHOWN = b"a\\x1B[31m\\x0A'\\\\xC2\\x9B.jpg"
+
+
+def test_names_cannot_speak_to_the_terminal(photos):
+    (photos / EVIL).write_bytes(b"no picture")
+    for more in ((), ("--log-format", "json")):
+        said = run("tag", "--log-file", "log", *more, EVIL, "a.jpg", cwd=photos, code=1).stderr
+        assert said.count(SHOWN) == 2 and b"\x1b" not in said and b"\xc2" not in said  # the line and the summary
+        assert said.count(b"\n") == 3
+    text, event = (photos / "log").read_bytes().splitlines()
+    assert SHOWN in text and b"\x1b" not in text and json.loads(event)["text"].startswith(EVIL)
+    assert run("tag", "-q", "--no-such\x1b[2J", code=2).stderr.count(b"\\x1B[2J") == 1
+
+
+def test_a_resume_command_of_any_name_runs(photos):
+    (photos / "b.png").rename(photos / EVIL)
+    (photos / "a.txt").mkdir()  # a.jpg's tags cannot be written
+    folder = photos / "o\x1b[31m"
+    (folder / "a.txt").mkdir(parents=True)
+    said = run("tag", "-f", "txt", "-o", folder, photos / "a.jpg", photos / EVIL, code=5).stderr
+    command = said.splitlines()[-1]
+    assert command.startswith(b"resume: anytag tag --resume") and b"\x1b" not in said and b"\xc2" not in said
+    (folder / "a.txt").rmdir()
+    subprocess.run(["bash", "-c", command.replace(b"resume: anytag", os.fsencode(os.path.abspath(BIN)))], check=True, capture_output=True, env=clean())
+    assert len(list(folder.glob("a*.txt"))) == 2
+
 @pytest.mark.parametrize("env, coloured", [({}, False), ({"FORCE_COLOR": "1"}, True), ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False)])
 def test_colour(env, coloured):
     assert (b"\x1b[" in run("tag", "no.jpg", env=env, code=1).stderr) == coloured
     assert b"\x1b[" in run("tag", "--color", "always", "no.jpg", env=env, code=1).stderr
     assert b"\x1b[" not in run("tag", "--color", "never", "no.jpg", env=env, code=1).stderr
+
+
+def test_options_that_do_nothing_are_told(photos):
+    """On the command line; settings are for many runs."""
+    said = run("tag", "--bom", "--all-scores", photos / "a.jpg").stderr
+    assert b"--bom does nothing with -f text; it is for csv\n" in said and b"--all-scores does nothing" in said and said.count(b"\n") == 2
+    assert b"--all-scores does nothing with -f csv; it is for json, jsonl\n" in run("tag", "-f", "csv", "--all-scores", photos / "a.jpg").stderr
+    for args, env in ((["-f", "csv-wide", "--bom"], None), (["--bom", "-q"], None), ([], {"ANYTAG_BOM": 1})):
+        assert run("tag", *args, photos / "a.jpg", env=env).stderr == b""
+
+
+def test_an_empty_input(photos):
+    for args in (("", photos / "a.jpg"), (photos / "a.jpg", "")):
+        done = run("tag", *args, code=2)
+        assert b'an input is empty ("")' in done.stderr and not done.stdout
 
 
 def test_text_options(photos):
@@ -159,7 +204,7 @@ def terminal(*args, env=None, columns=60):
 
 def test_a_terminal(photos):
     text = terminal("tag", "-t", "0", "-k", "3", photos / "a.jpg")
-    assert "\x1b[1m" in text and "64x48" in text and "3 tags · anytag-small f16 · " in text
+    assert "\x1b[1m" in text and "64x48" in text and "3 tags · anytag-small int8 · " in text
     plain = terminal("tag", "-t", "0", "-k", "3", photos / "a.jpg", env={"NO_COLOR": "1"})
     assert "\x1b" not in plain and len(plain.splitlines()) == 5
     assert "\x1b" not in terminal("tag", "-t", "0", "-k", "3", photos / "a.jpg", env={"TERM": "dumb"})
@@ -170,12 +215,40 @@ def test_a_terminal(photos):
 
 
 def test_bench(photos):
-    done = run("bench", "--json", "--repeat", "2", "-b", "2", photos)
-    facts = json.loads(done.stdout)
-    assert facts["images"] == 6 and 0 < facts["min_ms"] <= facts["median_ms"] <= facts["p90_ms"] <= facts["p99_ms"] and facts["ops"]
+    done = run("bench", "-f", "json", "--repeat", "2", "-b", "2", "-j", "2", photos)
+    got = json.loads(done.stdout)
+    assert (got["schema"], got["images"], got["threads"], got["sessions"], got["batch"]) == ("anytag.bench/1", 6, 2, 1, 2)
+    assert 0 < got["min_ms"] <= got["median_ms"] <= got["p90_ms"] <= got["p99_ms"] and got["images_per_s"] > 0
+    assert 0 < got["cpu_ms"] < 2.5 * 1e3 * got["threads"] / got["images_per_s"]  # of so many threads
+    assert all(got["machine"][k] >= 0 for k in ("gflops_f32", "gops_int8")) and got["machine"]["gbytes_per_s"] > 0
+    if got["machine"]["gflops_f32"] > 0:  # AVX2 has no product of bytes, and its kernels widen them: that is measured
+        assert got["machine"]["gops_int8"] > 0
+    stages = {s["name"]: s for s in got["stages"]}
+    assert list(stages)[:2] == ["decode", "resize"] and stages["decode"]["bound"] == "one thread"
+    product = stages.get("linear_int8", stages.get("linear"))
+    assert product["gflops"] > 0 and product["gbytes_per_s"] > 0 and product["calls"] >= 1
+    assert abs(sum(s["share"] for s in stages.values()) - 1) < 1e-6
+    assert {s["bound"] for s in stages.values()} <= {"", "one thread", "arithmetic", "memory", "caches", "arithmetic?", "memory?"}
     (photos / "then.json").write_bytes(done.stdout)
     again = run("bench", "--json", "--repeat", "1", "--compare", photos / "then.json", photos / "a.jpg")
-    assert json.loads(again.stdout)["images"] == 1 and b"times as fast" in again.stderr
-    assert b"images/s" in run("bench", "--repeat", "1", "--only", "dog", photos / "a.jpg").stdout
-    assert b"no result of anytag bench" in run("bench", "--compare", photos / "note.txt", photos / "a.jpg", code=2).stderr
+    assert b"times as fast" in again.stderr and json.loads(again.stdout)["images"] == 1
+    said = lines(run("bench", "--repeat", "1", "--only", "dog", photos / "a.jpg"))
+    assert "images/s" in said[1] and "GB/s from memory" in said[2] and said[4].split() == [
+        "stage", "ms", "share", "GFLOP/s", "of", "peak", "GB/s", "of", "peak", "bound", "by"]
+    wrong = run("bench", "--compare", photos / "note.txt", photos / "a.jpg", code=2)
+    assert b"no result of anytag bench" in wrong.stderr and not wrong.stdout  # before anything is measured
+    assert b"from 1 on" in run("bench", "--repeat", "0", photos / "a.jpg", code=2).stderr
     assert b'unknown tag "dgo"' in run("bench", "--only", "dgo", photos / "a.jpg", code=2).stderr
+
+
+def test_bench_tells_how_far_it_is(photos):
+    shown = terminal("bench", "--repeat", "3", "--images", "8", "-j", "1")
+    assert "warm up  " in shown and "measure  " in shown and "/24" in shown
+    assert run("bench", "--repeat", "1", photos / "a.jpg").stderr == b""
+
+
+def test_bench_without_pictures_makes_some(photos):
+    two = json.loads(run("bench", "-f", "json", "--repeat", "1", "--images", "4", "--parallel", "2", "-j", "2").stdout)
+    assert (two["images"], two["sessions"]) == (4, 2)
+    assert json.loads(run("bench", "-f", "json", "--repeat", "1", "--images", "2", photos).stdout)["images"] == 2
+    assert b"8 made pictures of 640 x 480" in run("bench", "--repeat", "1").stdout

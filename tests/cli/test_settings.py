@@ -69,21 +69,23 @@ def test_mistakes_of_the_environment():
     assert b"ANYTAG_MAX_PIXELS: \"x\" is no size" in run("tag", "x.jpg", env={"ANYTAG_MAX_PIXELS": "x"}, code=2).stderr
 
 
-def test_every_option_is_a_variable():
+def test_every_option_is_a_variable(tmp_path):
     """The help of a command lists its options; each is read from the environment (a wrong value is refused by name)."""
     for command in ("tag", "convert", "info", "inspect", "bench"):
         names = [x.split("--")[1].split()[0] for x in lines(run(command, "--help")) if x.startswith("  ") and "--" in x[:10]]
         assert "threads" in names or command in ("convert", "info")
         for name in names:
             variable = "ANYTAG_" + name.upper().replace("-", "_")
-            done = run("help", "config", env={variable: "1"} if name not in ("config", "help") else {}, code=None)
+            done = run("help", "config", cwd=tmp_path, env={variable: "1"} if name not in ("config", "help") else {}, code=None)
             assert done.returncode == 2 and variable.encode() in done.stderr or variable in done.stdout.decode() or name in ("config", "help"), name
 
 
 def test_help_config_says_where_from(tmp_path):
     config = tmp_path / "x.conf"
     config.write_text("quiet = on\n[tag]\ntop = 7\n")
+    assert b"the defaults alone" in run("help", "config", "--no-config").stdout
     out = run("help", "config", "--config", config, env={"ANYTAG_LANG": "zh"}).stdout.decode()
+    assert "the defaults alone" not in out
     section = out[out.index("[tag]"):out.index("[convert]")]
     assert f"top = 7\t# {config}" in section and "lang = zh\t# ANYTAG_LANG" in section and "quiet = on" in section
 

@@ -73,8 +73,8 @@ def test_bash_completes():
     assert bash("anytag info -f ''") == ["text", "json"]
     assert bash("anytag help exit") == ["exit-codes"]
     assert bash("anytag completions ''") == ["bash", "zsh", "fish"]
-    assert bash("anytag tag -m models/any") == ["models/anytag-small-f16.gguf"] == bash("anytag tag models/any")
-    assert bash("anytag convert --type ''") == ["f32", "f16", "bf16"]
+    assert bash("anytag tag -m models/any") == ["models/anytag-small-f16.gguf", "models/anytag-small-int8.gguf"] == bash("anytag tag models/any")
+    assert bash("anytag convert --type ''") == ["f32", "f16", "bf16", "int8", "q8_0", "q4_0"]
 
 
 def test_fish_completes():

@@ -108,6 +108,18 @@ def test_lists_of_paths(photos):
     assert b" - " in said and b"--files-from -" in said
 
 
+@pytest.mark.parametrize("args, data", [(("-", "-"), b""), (("--files-from", "-", "-"), b"a.jpg\n"), (("--files-from", "-"), b"a.jpg\n-\n")])
+def test_stdin_is_read_once(photos, args, data):
+    said = run("tag", *args, cwd=photos, data=data, code=2).stderr
+    assert said.count(b"\n") == 1 and b"stdin, which can be read once" in said
+    assert lines(run("tag", "-f", "csv", "-", cwd=photos, data=(photos / "a.jpg").read_bytes()))
+
+
+def test_a_folder_is_no_list(photos):
+    said = run("tag", "--files-from", photos, code=2).stderr
+    assert said.count(b"\n") == 1 and b"is a folder, not a list of paths" in said
+
+
 def test_nothing_in_a_folder_is_waited_for(photos):
     os.mkfifo(photos / "pipe.jpg")
     os.symlink("pipe.jpg", photos / "link.jpg")

@@ -1,7 +1,11 @@
 /* Every allocation of every public call fails in turn, alone (0) or with all behind it (1): the call says
  * out-of-memory, leaves nothing behind, and works the next time. And no thread can be made. */
 #include "anytag/convert.h"
+#include "anytag/heat.h"
 #include "anytag/inspect.h"
+#include "anytag/labels.h"
+#include "anytag/match.h"
+#include "anytag/quantize.h"
 #include "anytag/writer.h"
 #include "tests_cmocka.h"
 #include "tiny_model.h"
@@ -135,6 +139,23 @@ static at_status call_tag(fix *f, at_error *err)
     return status;
 }
 
+static at_status call_heat(fix *f, at_error *err)
+{
+    static const size_t ids[] = {1, 0};
+    const at_tag_options o = {
+        .struct_size = sizeof o, .heat = AT_HEAT_IDS, .heat_ids = ids, .n_heat = 2};
+    at_tags *t = NULL;
+    at_session *s = NULL; // of its own: it keeps what the first call with maps needs
+    at_heat_map map;
+    at_status status = at_session_open(f->model, NULL, &s, err);
+    if (status == AT_OK) status = at_session_tag(s, f->image, &o, &t, err);
+    assert_true((status == AT_OK) == (t != NULL));
+    if (t) assert_true(at_tags_heat(t, 0, &map) && at_tags_heat(t, 1, &map));
+    at_tags_free(t);
+    at_session_close(s);
+    return status;
+}
+
 static at_status call_batch(fix *f, at_error *err)
 {
     enum { N = 3 }; // two passes
@@ -199,6 +220,33 @@ static at_status call_convert(fix *f, at_error *err)
     return status;
 }
 
+static at_status call_quantize(fix *f, at_error *err)
+{
+    static const char out[] = "test_fault.tmp.int8.gguf", part[] = "test_fault.tmp.int8.gguf.part";
+    static const char *const pictures[] = {"test_fault.tmp.jpg"};
+    const bool armed = fault.armed;
+    fault.armed = false; // stdio's own memory is not ours
+    FILE *jpeg = fopen(pictures[0], "wb");
+    assert_non_null(jpeg);
+    assert_int_equal(fwrite(f->jpeg, 1, f->jpeg_size, jpeg), f->jpeg_size);
+    assert_int_equal(fclose(jpeg), 0);
+    fault.armed = armed;
+    const at_quantize_options o = {.struct_size = sizeof o,
+                                   .threads = 1,
+                                   .pictures = pictures,
+                                   .n_pictures = 1,
+                                   .keep_above = 1};
+    at_quantized *q = (at_quantized *)f;
+    const at_status status = at_quantize(f->model_path, out, &o, &q, err);
+    assert_true((status == AT_OK) == (q != NULL));
+    if (status == AT_OK) assert_true(at_quantized_layers(q) > 5);
+    at_quantized_free(q);
+    assert_int_not_equal(access(part, F_OK), 0);
+    (void)unlink(out);
+    (void)unlink(pictures[0]);
+    return status;
+}
+
 static at_status swallow(void *user, const void *data, size_t size, at_error *err)
 {
     (void)user, (void)data, (void)size, (void)err;
@@ -226,6 +274,101 @@ static at_status call_writer(fix *f, at_error *err)
     if (status == AT_OK) status = at_writer_finish(w, err);
     at_writer_close(w);
     at_tags_free(t);
+    return status;
+}
+
+static void read_logits(fix *f, float logits[TINY_TAGS])
+{
+    at_tags *t;
+    at_error err = {0};
+    if (at_session_tag(f->session, f->image, NULL, &t, &err) != AT_OK) fail_msg("%s", err.text);
+    assert_int_equal(at_tags_scores_count(t), TINY_TAGS);
+    memcpy(logits, at_tags_logits(t), sizeof f->logits);
+    at_tags_free(t);
+}
+
+/* A set made, kept by a session, changed, written and read; the session is left as it was. */
+static at_status call_labels(fix *f, at_error *err)
+{
+    enum { N = 3, MOST = 64 };
+    static const at_label names[N] = {{.name = "one"}, {.name = "two"}, {.name = "three"}};
+    static const float thresholds[N] = {0.1f, 0.2f, 0.3f};
+    float rows[N * MOST];
+    const size_t width = at_model_label_width(f->model);
+    assert_in_range(width, 1, MOST);
+    for (size_t i = 0; i < N * width; i++)
+        rows[i] = sinf((float)i);
+    at_labels *set = (at_labels *)f, *other = NULL;
+    at_status status = at_labels_from_rows(f->model, names, N, rows, NULL, &set, err);
+    assert_true((status == AT_OK) == (set != NULL));
+    if (status == AT_OK) status = at_labels_with_thresholds(set, thresholds, &other, err);
+    if (status == AT_OK) status = at_session_set_labels(f->session, other, 0, err);
+    at_tags *t = NULL;
+    if (status == AT_OK) status = at_session_tag(f->session, f->image, NULL, &t, err);
+    if (status == AT_OK) assert_int_equal(at_tags_scores_count(t), TINY_TAGS + N);
+    at_tags_free(t);
+    at_labels_free(set);
+    at_labels_free(other);
+    const bool armed = fault.armed;
+    fault.armed = false; // the way back must not fail for want of memory
+    at_error why = {0};
+    assert_int_equal(at_session_set_labels(f->session, NULL, 0, &why), AT_OK);
+    float logits[TINY_TAGS];
+    read_logits(f, logits);
+    assert_memory_equal(logits, f->logits, sizeof logits);
+    fault.armed = armed;
+    return status;
+}
+
+static at_status call_labels_file(fix *f, at_error *err)
+{
+    static const char path[] = "test_fault.tmp.set.gguf", part[] = "test_fault.tmp.set.gguf.part";
+    static const at_label name = {.name = "one"};
+    const float rows[64] = {1};
+    at_labels *set = NULL, *back = NULL;
+    at_status status = at_labels_from_rows(f->model, &name, 1, rows, NULL, &set, err);
+    if (status == AT_OK) status = at_labels_save(set, path, err);
+    if (status == AT_OK) status = at_labels_open(path, &host, &back, err);
+    if (status == AT_OK) assert_string_equal(at_labels_name(back, 0, "en"), "one");
+    at_labels_free(set);
+    at_labels_free(back);
+    assert_int_not_equal(access(part, F_OK), 0);
+    (void)unlink(path);
+    return status;
+}
+
+/* A session, two pictures, three texts, all formats. */
+static at_status call_match(fix *f, at_error *err)
+{
+    static const char *const words[] = {"a dog", "the big tree house, of a cat", "dogs"};
+    const at_session_options so = {.struct_size = sizeof so, .threads = 1, .max_batch = 2};
+    at_session *s = NULL;
+    at_features *pictures[2] = {NULL, NULL};
+    at_texts *texts = (at_texts *)f;
+    at_matches *m = (at_matches *)f;
+    at_status status = at_session_open(f->model, &so, &s, err);
+    for (int i = 0; i < 2 && status == AT_OK; i++) {
+        pictures[i] = (at_features *)f;
+        status = at_session_features(s, f->image, NULL, &pictures[i], err);
+        assert_true((status == AT_OK) == (pictures[i] != NULL));
+    }
+    const bool looked = status == AT_OK;
+    if (looked) status = at_session_texts(s, words, 3, &texts, err);
+    const bool read = status == AT_OK;
+    if (looked) assert_true(read == (texts != NULL));
+    if (read)
+        status = at_session_match(s, (const at_features *const *)pictures, 2, texts, NULL, &m, err);
+    const bool matched = status == AT_OK;
+    if (read) assert_true(matched == (m != NULL));
+    static const char *const names[] = {"a.jpg", "b,\"c\".jpg"};
+    for (const char *const *format = (const char *const[]){"text", "json", "jsonl", "csv", NULL};
+         *format && status == AT_OK; format++)
+        status = at_matches_write(m, *format, names, NULL, swallow, NULL, err);
+    if (matched) at_matches_free(m);
+    if (read) at_texts_free(texts);
+    at_features_free(pictures[0]);
+    at_features_free(pictures[1]);
+    at_session_close(s);
     return status;
 }
 
@@ -260,16 +403,6 @@ static long fail_each(fix *f, call_fn call, const char *name)
         }
     }
     return n - 1;
-}
-
-static void read_logits(fix *f, float logits[TINY_TAGS])
-{
-    at_tags *t;
-    at_error err = {0};
-    if (at_session_tag(f->session, f->image, NULL, &t, &err) != AT_OK) fail_msg("%s", err.text);
-    assert_int_equal(at_tags_scores_count(t), TINY_TAGS);
-    memcpy(logits, at_tags_logits(t), sizeof f->logits);
-    at_tags_free(t);
 }
 
 static void open_fix(fix *f, const char *arch)
@@ -315,9 +448,13 @@ static void no_memory(void **state)
         {"at_image_thumbnail", call_thumbnail, true},
         {"at_session_tag", call_tag, true},
         {"at_session_tag_batch", call_batch, true},
+        {"at_session_tag with maps", call_heat, true},
         {"at_session_inspect", call_inspect, true},
+        {"at_labels_from_rows", call_labels, true},
+        {"at_labels_open", call_labels_file, false},
         {"at_weight_file_open", call_weight_file, false},
         {"at_convert", call_convert, false},
+        {"at_quantize", call_quantize, false},
     };
     for (int plus = 0; plus < 2; plus++) {
         fix f;
@@ -397,7 +534,7 @@ static void no_caption_without_memory(void **state)
         fail_msg("%s", err.text);
     const long live = fault.live, own = fault.own;
     bool fired = true;
-    for (long n = 0; fired; n++) {
+    for (long n = 0; fired; n++) { // the text part is loaded by the first that gets so far
         assert_in_range(n, 0, 2000);
         fault.left = n;
         fault.fired = false;
@@ -417,6 +554,21 @@ static void no_caption_without_memory(void **state)
     at_model_close(f.model);
     assert_true(live > 0);
     assert_int_equal(fault.live, 0);
+}
+
+static void no_match_without_memory(void **state)
+{
+    (void)state;
+    fix f;
+    open_fix(&f, "tag2text");
+    assert_true(fail_each(&f, call_model, "at_model_open") > 10);
+    assert_true(fail_each(&f, call_convert, "at_convert") > 10);
+    at_error err = {0};
+    const long before = fault.live;
+    assert_int_equal(call_match(&f, &err), AT_OK);
+    assert_true(fault.live > before); // the model's text part was loaded now and stays
+    assert_true(fail_each(&f, call_match, "at_session_match") > 30);
+    close_fix(&f);
 }
 
 static void no_thread(void **state)
@@ -444,6 +596,7 @@ int main(void)
         cmocka_unit_test(no_memory),
         cmocka_unit_test(no_model_in_the_box_without_memory),
         cmocka_unit_test(no_caption_without_memory),
+        cmocka_unit_test(no_match_without_memory),
         cmocka_unit_test(no_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* replay.c - a fuzz target without a fuzzer: each file of the folders named, then seeded changes of it. */
+/* replay.c - a fuzz target without a fuzzer: each file of the folders named, then seeded changes of it:
+ * 300, or as many as a first argument "-40" says. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -7,7 +8,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { CHANGES = 300, MAX_SIZE = 1 << 20 };
+enum { MAX_SIZE = 1 << 20 };
+static int changes = 300;
 
 static uint64_t next(uint64_t *state)
 {
@@ -39,7 +41,7 @@ static int replay(const char *path)
     fclose(f);
     run(data, size);
     uint64_t state = 0x9e3779b97f4a7c15u ^ size;
-    for (int i = 0; i < CHANGES && size; i++) {
+    for (int i = 0; i < changes && size; i++) {
         const size_t at = next(&state) % size;
         const uint8_t was = data[at];
         data[at] = (uint8_t)next(&state);
@@ -54,6 +56,10 @@ int main(int argc, char **argv)
 {
     int n = 0;
     for (int i = 1; i < argc; i++) {
+        if (argv[i][0] == '-') {
+            changes = (int)strtol(argv[i] + 1, NULL, 10);
+            continue;
+        }
         DIR *dir = opendir(argv[i]);
         if (!dir) {
             fprintf(stderr, "%s: no such folder\n", argv[i]);
@@ -67,6 +73,6 @@ int main(int argc, char **argv)
         }
         closedir(dir);
     }
-    printf("%d inputs and %d changes of each: no harm\n", n, CHANGES);
+    printf("%d inputs and %d changes of each: no harm\n", n, changes);
     return n ? 0 : 1;
 }

@@ -26,9 +26,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < at_weights_count(w); i++) {
         const at_weight *t = at_weights_at(w, i);
         const uint8_t *p = t->data;
-        uint64_t bytes = at_dtype_size(t->type);
+        uint64_t elements = 1;
         for (int d = 0; d < t->n_dims; d++)
-            bytes *= t->dims[d];
+            elements *= t->dims[d];
+        const uint64_t bytes = at_dtype_bytes(t->type, elements);
         if (bytes != t->bytes || at_weights_find(w, t->name) != t) abort();
         for (uint64_t k = 0; k < bytes; k++)
             sink ^= p[k];

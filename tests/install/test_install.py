@@ -1,4 +1,4 @@
-"""What is installed serves a program outside: anytag.pc in any folder, the shared library, the static one."""
+"""What is installed serves a program outside: anytag.pc and find_package() in any folder, the shared library, the static one."""
 import glob
 import os
 import shlex
@@ -29,16 +29,35 @@ def build(prefix, *flags):
     return os.path.dirname(pc)
 
 
-def tag(prefix, libdir):
-    done = subprocess.run([prefix / "tag", "none.jpg"], env=dict(os.environ, LD_LIBRARY_PATH=libdir), capture_output=True, text=True)
+def tag(program, libdir):
+    done = subprocess.run([program, "none.jpg"], env=dict(os.environ, LD_LIBRARY_PATH=libdir), capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (1, "none.jpg: No such file or directory (not-found)\n")
 
 
+def test_cmake_finds_it(prefix, tmp_path):
+    def configure(where, *more):
+        return subprocess.run(["cmake", "-S", "examples", "-B", tmp_path / "out", "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={where}", *more],
+                              capture_output=True, text=True)
+
+    assert configure(tmp_path).returncode != 0  # nothing is found where nothing is
+    moved = prefix.rename(prefix.parent / "moved")  # the files name no place of the build
+    try:
+        done = configure(moved)
+        assert done.returncode == 0, done.stderr
+        subprocess.run(["cmake", "--build", tmp_path / "out"], check=True, capture_output=True)
+        for name in ("tag", "tag_static"):
+            needed = subprocess.run(["readelf", "-d", tmp_path / "out" / name], check=True, capture_output=True, text=True).stdout
+            assert ("libanytag.so.0" in needed) == (name == "tag")
+            tag(tmp_path / "out" / name, "/nowhere")
+    finally:
+        moved.rename(prefix)
+
+
 def test_shared_then_static(prefix):
-    tag(prefix, build(prefix))
+    tag(prefix / "tag", build(prefix))
     for lib in glob.glob(f"{prefix}/**/libanytag.so*", recursive=True):
         os.remove(lib)
-    tag(prefix, build(prefix, "--static"))
+    tag(prefix / "tag", build(prefix, "--static"))
 
 
 def test_the_program_runs_from_the_prefix(prefix):

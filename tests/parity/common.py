@@ -69,6 +69,8 @@ def write_lists(folder, config):
     drop = ["parameters", "tags", "tags_chinese"]
     if config["model"] != "tag2text":  # that one has no thresholds in a file of their own
         drop.append("thresholds")
+    elif "words" in config:
+        (folder / "vocab.txt").write_text("\n".join(configs.vocabulary(config["words"])), "utf-8")
     elif (SHARED / "official").is_dir():
         shutil.copy(SHARED / "official" / "bert-base-uncased-vocab.txt", folder / "vocab.txt")
     keep = {k: v for k, v in config.items() if k not in drop}
@@ -123,6 +125,13 @@ def golden_stages(folder):
         for name in (f"{stage}.npy", f"{stage}.sample.npy"):
             if (folder / name).exists():
                 yield stage, (facts["stride"] if "sample" in name else 1), np.load(folder / name)
+
+
+def compare_stages(got, want):
+    """got(stage) -> array against the reference's {stage: array}."""
+    errors = {s: relative_l2(got(s).reshape(-1), v.reshape(-1)) for s, v in want.items()}
+    bad = {s: e for s, e in errors.items() if not e <= TOLERANCE.get(s, DEFAULT_TOLERANCE)}
+    assert not bad, bad
 
 
 def compare(got, folder, tolerance=DEFAULT_TOLERANCE):

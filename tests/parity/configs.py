@@ -21,6 +21,15 @@ OWN = {
     "own_ram_odd": {"model": "ram", "swin": ODD_SWIN, "q2l": q2l(64, 2, 160), "classes": 29},
     "own_ram_plus": {"model": "ram_plus", "swin": TINY_SWIN, "q2l": q2l(96, 4, 384), "classes": 7},
 }
+# Tag2Text with a vocabulary of its own, which vocabulary() spells.
+OWN_TEXT = {
+    "own_tag2text": {"model": "tag2text", "swin": TINY_SWIN, "q2l": q2l(96, 4, 192), "classes": 21, "words": 131,
+                     "positions": 64,
+                     "med": {"hidden_size": 96, "num_attention_heads": 6, "num_hidden_layers": 3,
+                             "intermediate_size": 192}},
+}
+# The same with what compares pictures with texts, fewer layers than the text part.
+OWN_MATCH = {"own_match": dict(OWN_TEXT["own_tag2text"], retrieval={"num_hidden_layers": 2, "dim": 40})}
 FULL = {
     "ram_swin_l_384": {"model": "ram", "swin": BIG_SWIN, "q2l": q2l(768, 4, 3072), "classes": 4585},
     "ram_swin_b_384": {"model": "ram", "swin": BASE_SWIN, "q2l": q2l(768, 4, 3072), "classes": 4585},
@@ -30,6 +39,14 @@ FULL = {
                             "med": {"hidden_size": 768, "num_attention_heads": 12, "num_hidden_layers": 12,
                                     "intermediate_size": 3072}, "classes": 3429},
 }
+
+
+def vocabulary(words):
+    """As many tokens as `words`, the special ones where BERT has them, enough to spell "tag 17"."""
+    out = ["[PAD]", "a", "picture", "of", "tag", "|", "1", *"234567890", *(f"##{i}" for i in range(10))]
+    out += [f"word{i}" for i in range(100 - len(out))] + ["[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    out += [f"more{i}" for i in range(words - 2 - len(out))]
+    return out + ["[DEC]", "[ENC]"]
 
 
 def linear(name, out, inp, bias=True):
@@ -71,11 +88,12 @@ def swin_entries(swin):
     yield from norm(pre + "norm", c)
 
 
-def bert_entries(name, med, memory):
+def bert_entries(name, cfg, memory):
+    med, positions = cfg["med"], cfg.get("positions", 512)
     h, ffn = med["hidden_size"], med["intermediate_size"]
-    yield name + "embeddings.position_ids", "int64", (1, 512)
-    yield name + "embeddings.word_embeddings.weight", "float32", (WORDS, h)
-    yield name + "embeddings.position_embeddings.weight", "float32", (512, h)
+    yield name + "embeddings.position_ids", "int64", (1, positions)
+    yield name + "embeddings.word_embeddings.weight", "float32", (cfg.get("words", WORDS), h)
+    yield name + "embeddings.position_embeddings.weight", "float32", (positions, h)
     yield from norm(name + "embeddings.LayerNorm", h)
     for i in range(med["num_hidden_layers"]):
         n = f"{name}encoder.layer.{i}."
@@ -99,20 +117,34 @@ def cross_entries(n, h, memory, ffn):
 
 def tag2text_entries(cfg):
     h, med, vision = cfg["q2l"]["hidden_size"], cfg["med"], cfg["swin"]["vision_width"]
+    words = cfg.get("words", WORDS)
     yield from swin_entries(cfg["swin"])
-    yield from bert_entries("tag_encoder.", med, vision)
-    yield from bert_entries("text_decoder.bert.", med, med["hidden_size"])
+    yield from bert_entries("tag_encoder.", cfg, vision)
+    yield from bert_entries("text_decoder.bert.", cfg, med["hidden_size"])
     n = "text_decoder.cls.predictions."
-    yield n + "bias", "float32", (WORDS,)
+    yield n + "bias", "float32", (words,)
     yield from linear(n + "transform.dense", med["hidden_size"], med["hidden_size"])
     yield from norm(n + "transform.LayerNorm", med["hidden_size"])
-    yield n + "decoder.weight", "float32", (WORDS, med["hidden_size"])
-    yield n + "decoder.bias", "float32", (WORDS,)
+    yield n + "decoder.weight", "float32", (words, med["hidden_size"])
+    yield n + "decoder.bias", "float32", (words,)
     for i in range(cfg["q2l"]["num_hidden_layers"]):
         yield from cross_entries(f"tagging_head.encoder.layer.{i}.", h, vision, cfg["q2l"]["intermediate_size"])
     yield "label_embed.weight", "float32", (cfg["classes"], h)
     yield "fc.W", "float32", (1, cfg["classes"], h)
     yield "fc.b", "float32", (1, cfg["classes"])
+    if "retrieval" in cfg:
+        yield from retrieval_entries(cfg)
+
+
+def retrieval_entries(cfg):
+    """BLIP's key names, with the paper's "alignment encoder" for its text encoder."""
+    vision, h, dim = cfg["swin"]["vision_width"], cfg["med"]["hidden_size"], cfg["retrieval"]["dim"]
+    med = dict(cfg["med"], num_hidden_layers=cfg["retrieval"]["num_hidden_layers"])
+    yield from bert_entries("alignment_encoder.", dict(cfg, med=med), vision)
+    yield from linear("vision_proj", dim, vision)
+    yield from linear("text_proj", dim, h)
+    yield from linear("itm_head", 2, h)
+    yield "temp", "float32", ()
 
 
 def entries(cfg):

@@ -73,6 +73,8 @@ def rule(key, shape):
     fan_in = int(np.prod(shape[1:])) if len(shape) > 1 else 1
     if key == "reweight_scale":
         return 4.0, 0.0
+    if key == "temp":
+        return f32(0.07), 0.0
     if key == "logit_scale":
         return f32(math.log(1 / 0.07)), 0.0
     if leaf == "relative_position_bias_table":

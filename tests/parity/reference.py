@@ -1,4 +1,4 @@
-"""Reference forward in numpy: Swin, the tag head, RAM's and RAM++'s labels, and the small model.
+"""Reference forward in numpy: Swin, the tag head, RAM's and RAM++'s labels, Tag2Text, the small model.
 
 Plain and slow on purpose. `weights` is a mapping of state-dict keys; `Stages`
 collects every named stage. Work in the dtype of the weights given.
@@ -128,18 +128,29 @@ def labels(w, cfg, image, stages):
     return stages["reweight.label_embed"]
 
 
+def cross(w, n, heads, x, memory):
+    """The cross-attention of layer n: x attends to memory."""
+    a = n + "crossattention."
+    q, k, v = (linear(w, f"{a}self.{p}", t) for p, t in (("query", x), ("key", memory), ("value", memory)))
+    y = linear(w, a + "output.dense", attention(q, k, v, heads)) + x
+    return layer_norm(w, a + "output.LayerNorm", y, 1e-12)
+
+
+def feed_forward(w, n, y):
+    x = linear(w, n + "output.dense", gelu(linear(w, n + "intermediate.dense", y))) + y
+    return layer_norm(w, n + "output.LayerNorm", x, 1e-12)
+
+
 def head(w, cfg, x, image, stages):
     for i in range(cfg["num_hidden_layers"]):
         n = f"tagging_head.encoder.layer.{i}."
-        a = n + "crossattention."
-        q, k, v = (linear(w, f"{a}self.{p}", t) for p, t in (("query", x), ("key", image), ("value", image)))
-        y = linear(w, a + "output.dense", attention(q, k, v, cfg["num_attention_heads"])) + x
-        y = layer_norm(w, a + "output.LayerNorm", y, 1e-12)
-        stages[f"head.layer{i}.cross"] = y
-        x = linear(w, n + "output.dense", gelu(linear(w, n + "intermediate.dense", y))) + y
-        x = layer_norm(w, n + "output.LayerNorm", x, 1e-12)
-        stages[f"head.layer{i}.out"] = x
+        y = stages[f"head.layer{i}.cross"] = cross(w, n, cfg["num_attention_heads"], x, image)
+        x = stages[f"head.layer{i}.out"] = feed_forward(w, n, y)
     return x
+
+
+def probabilities(logits):
+    return 1 / (1 + np.exp(-logits))
 
 
 def forward(w, cfg, px):
@@ -151,8 +162,80 @@ def forward(w, cfg, px):
     x = stages["head.input"] = np.maximum(linear(w, "wordvec_proj", e), 0)
     x = head(w, cfg["q2l"], x, image, stages)
     stages["logits"] = linear(w, "fc", x)[:, 0]
-    stages["probs"] = 1 / (1 + np.exp(-stages["logits"]))
+    stages["probs"] = probabilities(stages["logits"])
     return stages
+
+
+# Tag2Text: the head reads Swin's tokens, then two BERTs: tags beside the picture, words beside those.
+
+MASKED = -10000.0  # added to a score, as BERT does
+
+
+def bert(w, cfg, pre, stage, ids, memory, extra, stages, segment=0.0):
+    """The last layer's rows of words `ids`; extra is added to the scores of self-attention; memory None: none is read."""
+    heads = cfg["num_attention_heads"]
+    e = pre + "embeddings."
+    x = w[e + "word_embeddings.weight"][ids] + w[e + "position_embeddings.weight"][:len(ids)] + segment
+    x = stages[stage + ".embed"] = layer_norm(w, e + "LayerNorm", x, 1e-12)
+    for i in range(cfg["num_hidden_layers"]):
+        n = f"{pre}encoder.layer.{i}."
+        q, k, v = (linear(w, f"{n}attention.self.{p}", x) for p in ("query", "key", "value"))
+        y = linear(w, n + "attention.output.dense", attention(q, k, v, heads, extra)) + x
+        y = layer_norm(w, n + "attention.output.LayerNorm", y, 1e-12)
+        y = y if memory is None else cross(w, n, heads, y, memory)
+        x = stages[f"{stage}.layer{i}.out"] = feed_forward(w, n, y)
+    return x
+
+
+def tag2text_tags(w, cfg, px):
+    """Every stage of tagging on normalised pixels [3,S,S]."""
+    stages = {"pixels": px}
+    image = swin(w, cfg["swin"], px.astype(np.float64), stages)
+    stages["head.input"] = w["label_embed.weight"]
+    x = head(w, cfg["q2l"], stages["head.input"], image, stages)
+    stages["logits"] = (w["fc.W"][0] * x).sum(-1) + w["fc.b"][0]
+    stages["probs"] = probabilities(stages["logits"])
+    return stages
+
+
+def tag2text_memory(w, cfg, image, ids, stages):
+    """What the decoder reads: the tags' ids, [ENC] ... [SEP] [PAD] ..., beside the image's tokens."""
+    return bert(w, cfg["med"], "tag_encoder.", "tag_encoder", ids, image, np.where(ids == 0, MASKED, 0.0), stages)
+
+
+def tag2text_logits(w, cfg, memory, ids, stages):
+    """Logits of the word after `ids`. The memory's padding is attended to, as officially."""
+    later = np.triu(np.full((len(ids), len(ids)), MASKED), 1)
+    x = bert(w, cfg["med"], "text_decoder.bert.", "decoder", ids, memory, later, stages)[-1]
+    n = "text_decoder.cls.predictions."
+    x = layer_norm(w, n + "transform.LayerNorm", gelu(linear(w, n + "transform.dense", x)), 1e-12)
+    return w[n + "decoder.weight"] @ x + w[n + "decoder.bias"]
+
+
+# Retrieval: one stack, on the words alone or beside the picture. Texts are cut to `most` tokens and padded to it, as
+# BLIP does; the program pads nothing.
+
+def unit(x):
+    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+def match_image(w, image):
+    return unit(linear(w, "vision_proj", image[0]))
+
+
+def match_stack(w, cfg, ids, image):
+    """The first row of the alignment encoder; ids padded with 0; image None: the words alone."""
+    med = dict(cfg["med"], num_hidden_layers=cfg["retrieval"]["num_hidden_layers"])
+    return bert(w, med, "alignment_encoder.", "match", ids, image, np.where(ids == 0, MASKED, 0.0), {})[0]
+
+
+def match_text(w, cfg, ids):
+    return unit(linear(w, "text_proj", match_stack(w, cfg, ids, None)))
+
+
+def match_logits(w, cfg, ids, image):
+    """Logits no, yes; ids begins with [ENC]."""
+    return linear(w, "itm_head", match_stack(w, cfg, ids, image))
 
 
 # The small model: MobileNetV2 with folded norms, then a head of the same design.
@@ -186,7 +269,7 @@ def conv(w, layer, x):
     return np.clip(out, 0, 6) if layer["act"] == "relu6" else out
 
 
-def small_forward(w, cfg, px):
+def small_tokens(w, cfg, px):
     x = px.astype(np.float64)
     for block in cfg["backbone"]:
         y = x
@@ -194,7 +277,10 @@ def small_forward(w, cfg, px):
             y = conv(w, layer, y)
         x = x + y if block["residual"] else y
     t = x.reshape(len(x), -1).T
-    kv = linear(w, "image_proj", np.concatenate([t.mean(0, keepdims=True), t]))
+    return linear(w, "image_proj", np.concatenate([t.mean(0, keepdims=True), t]))
+
+
+def small_head(w, cfg, kv):
     q = np.maximum(linear(w, "wordvec_proj", w["label_embed"]), 0)
     eps = cfg["head"]["layer_norm_eps"]
     for i in range(cfg["head"]["layers"]):
@@ -205,3 +291,32 @@ def small_forward(w, cfg, px):
         y = linear(w, n + "ffn_out", gelu(linear(w, n + "ffn_in", q)))
         q = layer_norm(w, n + "ffn_norm", y + q, eps)
     return linear(w, "fc", q)[:, 0]
+
+
+def small_forward(w, cfg, px):
+    return small_head(w, cfg, small_tokens(w, cfg, px))
+
+
+# Where tags were seen. A hidden cell is not there at all, so nothing of this depends on how the program hides it.
+
+def heat(logits, image):
+    """[T, side, side]: how far logits(tokens) [T] falls without a cell and those around it, the mean of three sizes."""
+    side = round(math.sqrt(len(image) - 1))
+    whole, y, x = logits(image), *np.divmod(np.arange(side * side), side)
+    out = 0
+    for i in range(3):
+        r = (i * side + 3) // 7
+        left = [np.concatenate([[0], 1 + np.flatnonzero((abs(y - y[c]) > r) | (abs(x - x[c]) > r))])
+                for c in range(side * side)]
+        out = out + np.stack([whole - logits(image[keep]) for keep in left], -1) / 3
+    return out.reshape(-1, side, side)
+
+
+def heat_of(w, cfg, stages):
+    """Of a forward pass of RAM, RAM++ or Tag2Text: its queries and its tokens."""
+    text = cfg["model"] == "tag2text"
+
+    def logits(image):
+        x = head(w, cfg["q2l"], stages["head.input"], image, {})
+        return (w["fc.W"][0] * x).sum(-1) + w["fc.b"][0] if text else linear(w, "fc", x)[:, 0]
+    return heat(logits, stages["swin.out" if text else "image_embeds"])

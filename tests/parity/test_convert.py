@@ -120,3 +120,43 @@ def test_bias_table_of_another_window(tmp_path):
     errors = {s: common.relative_l2(np.load(tmp_path / "d" / f"{s}.npy").reshape(-1), v.reshape(-1))
               for s, v in want.items()}
     assert not {s: e for s, e in errors.items() if not e <= common.DEFAULT_TOLERANCE}
+
+
+TIED = configs.OWN_TEXT["own_tag2text"]
+# What PyTorch's load leaves in a tensor of two names: the value of the later one in the state dict.
+OVERWRITTEN = {formula.canonical(k): k for k, _, _ in configs.entries(TIED) if formula.canonical(k) != k}
+OVERWRITTEN = {k if twin.startswith("tag_encoder.") else twin: twin if twin.startswith("tag_encoder.") else k
+               for k, twin in OVERWRITTEN.items()}  # {the one that stays: the one that is lost}
+
+
+def convert_tied(folder, entries, change, tied):
+    """The model file's bytes and what was said. change(key, values) -> the values in the checkpoint."""
+    folder.mkdir()
+    common.write_lists(folder, TIED)
+    hidden = TIED["q2l"]["hidden_size"]
+    pth.write(folder / "model.pth", entries, lambda k, s: (change(k, v) for v in formula.chunks(k, s, hidden)), tied)
+    done = common.convert(folder, folder / "model.pth", folder / "out.gguf", "--no-sha256")
+    return (folder / "out.gguf").read_bytes(), done.stderr.decode()
+
+
+def test_tied_tensors(tmp_path):
+    entries = list(configs.entries(TIED))
+    lost = set(OVERWRITTEN.values())
+    assert len(lost) == 2 * 16 + 2 and not lost & set(OVERWRITTEN)
+
+    def same(k, v):
+        return v
+
+    want, said = convert_tied(tmp_path / "one storage", entries, same, formula.canonical)
+    assert "differ" not in said
+    got, said = convert_tied(tmp_path / "copies", entries, same, lambda k: k)
+    assert got == want and "differ" not in said
+    got, said = convert_tied(tmp_path / "differ", entries, lambda k, v: v + 1 if k in lost else v, lambda k: k)
+    assert got == want and "so are 33 more pairs" in said, said
+    last = "text_decoder.cls.predictions.bias"
+    got, said = convert_tied(tmp_path / "one differs", entries, lambda k, v: v + 1 if k == last else v, lambda k: k)
+    assert got == want and f"text_decoder.cls.predictions.decoder.bias and {last}" in said and "more" not in said
+    absent = ("text_decoder.cls.predictions.decoder.", "tagging_head.encoder.layer.1.output.")
+    few = [e for e in entries if not e[0].startswith(absent)]
+    got, said = convert_tied(tmp_path / "one name", few, same, lambda k: k)
+    assert got == want and "differ" not in said

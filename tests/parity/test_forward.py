@@ -9,6 +9,8 @@ import common
 import configs
 import reference
 
+pytestmark = pytest.mark.threads
+
 GOLDEN = ["ram_tiny", "ram_plus_tiny", "ram_odd"]
 MODELS = {}
 
@@ -20,8 +22,9 @@ def build(tmp_path_factory):
         if (name, kind) in MODELS:
             return MODELS[name, kind]
         common.binary()
-        if name in configs.OWN:
-            config, entries = configs.OWN[name], list(configs.entries(configs.OWN[name]))
+        own = configs.OWN | configs.OWN_TEXT | configs.OWN_MATCH
+        if name in own:
+            config, entries = own[name], list(configs.entries(own[name]))
         else:
             config, entries = common.golden_config(name)
         folder = tmp_path_factory.mktemp(f"{name}-{kind}")
@@ -78,10 +81,7 @@ def test_own(build, tmp_path, name):
     weights = reference.FormulaWeights(entries, config["q2l"]["hidden_size"], config["model"] == "ram_plus")
     px = reference.pixels(picture, config["swin"]["image_res"], *reference.IMAGENET)
     want = reference.forward(weights, config, px)
-    got = dump(folder, tmp_path / "p.png", tmp_path / "dump")
-    errors = {s: common.relative_l2(got(s).reshape(-1), v.reshape(-1)) for s, v in want.items()}
-    bad = {s: e for s, e in errors.items() if not e <= common.TOLERANCE.get(s, 1e-5)}
-    assert not bad
+    common.compare_stages(dump(folder, tmp_path / "p.png", tmp_path / "dump"), want)
 
 
 @pytest.mark.parametrize("kind,share", [("f16", 0.995), ("bf16", 0.97)])

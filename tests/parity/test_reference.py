@@ -62,6 +62,23 @@ def test_forward(name, image):
     print(name, image, max(errors.values()))
 
 
+@pytest.mark.parametrize("name,image", [("tag2text_tiny", "street"), ("tag2text_odd", "square")])
+def test_tag2text(name, image):
+    config, entries = common.golden_config(name)
+    folder = common.FORWARD / name / image
+    if not folder.is_dir():
+        pytest.skip(f"the golden is absent: {folder}")
+    weights = reference.FormulaWeights(entries, config["q2l"]["hidden_size"], False)
+    size = config["swin"]["image_res"]
+    px = reference.pixels(common.golden_picture(image, size)[0], size, *reference.IMAGENET)
+    stages = reference.tag2text_tags(weights, config, px)
+    tags, ids = (np.load(folder / f"caption.{which}.npy") for which in ("tag_ids", "ids"))
+    memory = reference.tag2text_memory(weights, config, stages["swin.out"], tags, stages)
+    stages["decoder.step0.logits"] = reference.tag2text_logits(weights, config, memory, ids[:4], stages)
+    stages |= {"caption.tag_ids": tags, "caption.ids": ids, "caption.tag_mask": tags != 0}
+    common.compare(lambda s: stages[s], folder, 2e-6)
+
+
 def test_entries_match_the_official_order():
     config, entries = common.golden_config("ram_plus_tiny")
     assert list(configs.entries(config)) == entries

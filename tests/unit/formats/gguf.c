@@ -272,7 +272,15 @@ static void absurd_tensors_are_refused(void **state)
         {1, {1}, 0, 32, AT_E_MODEL_DAMAGED, "t"},                      // behind the end
         {1, {1}, 0, UINT64_MAX - 31, AT_E_MODEL_DAMAGED, "t"},         // offset wraps
         {1, {1}, 0, 4, AT_E_MODEL_DAMAGED, "aligned"},
-        {1, {32}, 8, 0, AT_E_MODEL_UNSUPPORTED, "q8_0"},
+        {1, {32}, 3, 0, AT_E_MODEL_UNSUPPORTED, "q4_1"},
+        {1, {32}, 8, 0, AT_E_MODEL_DAMAGED, "34 bytes"},
+        {1, {31}, 8, 0, AT_E_MODEL_DAMAGED, "whole blocks"},
+        {2, {33, 32}, 2, 0, AT_E_MODEL_DAMAGED, "whole blocks"}, // the fastest is the first there
+        {2, {32, 33}, 2, 0, AT_E_MODEL_DAMAGED, "594 bytes"},
+        {2, {32, 1ull << 62}, 8, 0, AT_E_MODEL_DAMAGED, "t"}, // bytes overflow
+        {2, {1ull << 40, 1ull << 40}, 2, 0, AT_E_MODEL_DAMAGED, "t"},
+        {0, {0}, 2, 0, AT_E_MODEL_DAMAGED, "whole blocks"},
+        {1, {32}, 2, 0, AT_OK, ""},
         {1, {32}, 1000, 0, AT_E_MODEL_UNSUPPORTED, "1000"},
         {0, {0}, 0, 0, AT_OK, ""}, // a scalar
         {1, {8}, 0, 0, AT_OK, ""},

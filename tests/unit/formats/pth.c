@@ -450,7 +450,6 @@ static void archives_that_lie_are_refused(void **state)
         const char *part;
     } pairs[] = {{"r/data.pkl", "r/data.pkl", AT_E_MODEL_DAMAGED, "twice"},
                  {"r/data.pkl", "s/data.pkl", AT_E_MODEL_DAMAGED, "two pickles"},
-                 {"r/data.pkl", "r/constants.pkl", AT_E_MODEL_UNSUPPORTED, "TorchScript"},
                  {"word/document.xml", "word/styles.xml", AT_E_MODEL_UNSUPPORTED,
                   "not a PyTorch checkpoint"}};
     for (size_t i = 0; i < AT_COUNT(pairs); i++) {

@@ -310,6 +310,31 @@ static void pixels_of_the_caller(void **state)
                      AT_E_INVALID_PARAMETER);
 }
 
+static void a_part_of_an_image(void **state)
+{
+    (void)state;
+    uint8_t rgb[4 * 3 * 3];
+    for (size_t i = 0; i < sizeof rgb; i++)
+        rgb[i] = (uint8_t)i;
+    at_image *image, *part;
+    assert_int_equal(at_image_from_rgb(rgb, 4, 3, 12, NULL, &image, NULL), AT_OK);
+    assert_int_equal(at_image_crop(image, (const int[]){1, 1, 3, 3}, "x", &part, NULL), AT_OK);
+    assert_int_equal(at_image_width(part), 2);
+    assert_int_equal(at_image_height(part), 2);
+    assert_memory_equal(at_image_rgb(part), rgb + 15, 6);
+    assert_memory_equal(at_image_rgb(part) + 6, rgb + 27, 6);
+    at_image_free(part);
+    static const int bad[][4] = {
+        {0, 0, 5, 3}, {0, 0, 4, 4}, {2, 0, 2, 1}, {0, 2, 1, 1}, {-1, 0, 2, 2}};
+    for (size_t i = 0; i < AT_COUNT(bad); i++) {
+        at_error err = {0};
+        assert_int_equal(at_image_crop(image, bad[i], "x", &part, &err), AT_E_INVALID_PARAMETER);
+        assert_null(part);
+        assert_string_equal(err.text, "x: crop ends outside the picture (4 x 3)");
+    }
+    at_image_free(image);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +348,7 @@ int main(void)
         cmocka_unit_test(wrong_orientations_are_none),
         cmocka_unit_test(long_and_thin),
         cmocka_unit_test(pixels_of_the_caller),
+        cmocka_unit_test(a_part_of_an_image),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,9 +65,15 @@ static void the_tag_list_is_read(void **state)
     assert_int_equal(at_model_find_tag(m, "Dog"), 2); // exact first
     assert_int_equal(at_model_find_tag(m, "DOG"), 1); // then the first without regard to case
     assert_int_equal(at_model_find_tag(m, "tree"), -1);
+    size_t same[2];
+    assert_int_equal(at_model_find_tags(m, "DOG", same, 2), 1);
+    assert_int_equal(at_model_find_tags(m, "犬", same, 2), 1);
+    assert_int_equal(same[0], 2);
+    assert_int_equal(at_model_find_tags(m, "", same, 2), 0);
     size_t near[2];
-    assert_int_equal(at_model_nearest_tags(m, "tree hous", near, 2), 2);
+    assert_int_equal(at_model_nearest_tags(m, "tree hous", near, 2), 1);
     assert_int_equal(near[0], 3);
+    assert_int_equal(at_model_nearest_tags(m, "nothing like it", near, 2), 0);
     assert_true(at_model_tag_deleted(m, 4) && !at_model_tag_deleted(m, 3));
     close_fix(&f);
 }

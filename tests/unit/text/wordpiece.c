@@ -1,11 +1,9 @@
 /* WordPiece: rules on a small vocabulary, and the official tokenizer's ids. */
 #include "text/wordpiece.h"
-#include "base/file.h"
 
 #include "tests_cmocka.h"
+#include "unit/text/official.h"
 
-#include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,21 +77,10 @@ static void marks_lose_the_blank_before_them(void **state)
 static void ids_equal_the_official_tokenizer(void **state)
 {
     (void)state;
-    const char *shared = getenv("ANYTAG_SHARED");
-    char path[512];
-    (void)snprintf(path, sizeof path, "%s/goldens/tokenizers/bert.json",
-                   shared ? shared : "../shared");
-    json_t *root = json_load_file(path, JSON_ALLOW_NUL, NULL);
-    if (!root) {
-        print_message("skipped: %s is not here\n", path);
-        skip();
-    }
-    (void)snprintf(path, sizeof path, "%s/official/bert-base-uncased-vocab.txt",
-                   shared ? shared : "../shared");
     char **lines;
     size_t n_lines;
     at_error err = {0};
-    assert_int_equal(at_file_lines(path, 1 << 24, &lines, &n_lines, NULL, &err), AT_OK);
+    json_t *root = official_open("bert", "bert-base-uncased-vocab.txt", &lines, &n_lines);
     const char **vocab = calloc(n_lines + 2, sizeof *vocab);
     for (size_t i = 0; i < n_lines; i++)
         vocab[i] = lines[i];
