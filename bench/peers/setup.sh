@@ -3,4 +3,4 @@
 set -eu
 venv=${ANYTAG_VENV:-$(dirname "$0")/../../build/venv}
 python3 -m venv "$venv"
-"$venv/bin/pip" install torch==2.5.1 onnx onnxruntime openvino 'pillow<13' 'numpy<2'
+"$venv/bin/pip" install torch==2.5.1 onnx onnxruntime openvino nncf 'pillow<13' 'numpy<2'
