@@ -1,10 +1,12 @@
 #!/bin/sh
-# Installs the Debian packages that are missing, with the reason for each. Groups: build, test, bench.
+# Installs the Debian packages that are missing, with the reason for each. Groups: build, test, browser, words, bench.
 set -eu
 build='gcc:compiler cmake:build make:front_door ninja-build:build pkg-config:finds_libraries
 libjpeg62-turbo-dev:JPEG libpng-dev:PNG libwebp-dev:WebP libexif-dev:EXIF libssl-dev:SHA-256
-libjansson-dev:JSON libutf8proc-dev:Unicode ca-certificates:apt_over_TLS'
-test='libcmocka-dev:unit_tests python3:command_tests python3-pytest:command_tests python3-numpy:reference_model python3-pil:test_pictures libsimde-dev:AVX-512_kernels_tested_without_AVX-512'
+libjansson-dev:JSON libutf8proc-dev:Unicode zlib1g-dev:gzip libmicrohttpd-dev:anytag_serve libcurl4-openssl-dev:pictures_by_URL libexpat1-dev:Label_Studio ca-certificates:apt_over_TLS'
+test='libcmocka-dev:unit_tests python3:command_tests curl:examples_of_the_server openssl:server_with_TLS python3-pytest:command_tests python3-numpy:reference_model python3-pil:test_pictures wordnet-base:senses_of_words libsimde-dev:AVX-512_kernels_tested_without_AVX-512'
+browser='chromium:tests_of_the_web_page chromium-driver:tests_of_the_web_page python3-selenium:tests_of_the_web_page fonts-noto-cjk:Chinese_names_in_screenshots'
+words='python3:fetches_the_text_encoder python3-pip:fetches_the_text_encoder'
 bench='libopenblas-dev:peer libdnnl-dev:peer'
 missing=
 for group in "$@"; do

@@ -1,0 +1,51 @@
+# The web page as one C table: cmake -DFROM=web -DTO=ui_table.c -P ui_table.cmake
+# Every file of FROM with its type, bytes, gzip bytes and SHA-256. Nothing is rewritten: what is in web/ is served.
+cmake_minimum_required(VERSION 3.25)
+set(types
+  .html text/html .css text/css .js text/javascript
+  .json application/json .svg image/svg+xml .png image/png .jpg image/jpeg .ico image/x-icon)
+set(stored .png .jpg .ico) # compressed already
+
+# The hex of a file as the numbers of a C array.
+function(numbers hex out)
+  string(REGEX REPLACE "(................................................................)" "\\1\n" hex "${hex}")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," hex "${hex}")
+  set(${out} "${hex}" PARENT_SCOPE)
+endfunction()
+
+file(GLOB_RECURSE files RELATIVE ${FROM} ${FROM}/*)
+list(FILTER files EXCLUDE REGEX "\\.md$|/\\.|^\\.")
+list(SORT files)
+set(arrays "")
+set(rows "")
+set(i 0)
+foreach(file ${files})
+  cmake_path(GET file EXTENSION LAST_ONLY extension)
+  list(FIND types "${extension}" at)
+  if(at EQUAL -1)
+    message(FATAL_ERROR "web/${file}: no type is known for ${extension} (cmake/ui_table.cmake)")
+  endif()
+  math(EXPR at "${at} + 1")
+  list(GET types ${at} type)
+  if(type MATCHES "^text/")
+    string(APPEND type "; charset=utf-8")
+  endif()
+  file(SHA256 ${FROM}/${file} sum)
+  file(READ ${FROM}/${file} hex HEX)
+  numbers("${hex}" bytes)
+  string(APPEND arrays "static const unsigned char bytes_${i}[] = {\n${bytes}0};\n")
+  set(gzip "NULL, 0")
+  if(NOT extension IN_LIST stored)
+    file(ARCHIVE_CREATE OUTPUT ${TO}.gz PATHS ${FROM}/${file} FORMAT raw COMPRESSION GZip COMPRESSION_LEVEL 9)
+    file(READ ${TO}.gz hex HEX)
+    file(REMOVE ${TO}.gz)
+    string(SUBSTRING "${hex}" 0 8 head)
+    string(SUBSTRING "${hex}" 16 -1 tail)
+    numbers("${head}00000000${tail}" bytes) # without the time: the same files make the same program
+    string(APPEND arrays "static const unsigned char gzip_${i}[] = {\n${bytes}};\n")
+    set(gzip "gzip_${i}, sizeof gzip_${i}")
+  endif()
+  string(APPEND rows "    {\"${file}\", \"${type}\", \"${sum}\", bytes_${i}, sizeof bytes_${i} - 1, ${gzip}},\n")
+  math(EXPR i "${i} + 1")
+endforeach()
+file(WRITE ${TO} "/* Made by cmake/ui_table.cmake from web/. */\n#include \"serve/ui.h\"\n\n${arrays}\nconst ui_file ui_files[] = {\n${rows}    {0},\n};\n")
