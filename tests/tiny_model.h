@@ -93,9 +93,9 @@ static inline at_status tiny_model_write(const char *path, const char *arch, at_
         at_gguf_floats(w.g, "anytag.thresholds", thresholds, TINY_TAGS);
         at_gguf_u32s(w.g, "anytag.delete_indices", &deleted, 1);
         if (text) at_gguf_strings(w.g, "anytag.text.vocab", tiny_vocab, c.text_vocab);
-        net->type->params(net, &w.base);
+        at_network_params(net, &w.base);
         w.data = true;
-        net->type->params(net, &w.base);
+        at_network_params(net, &w.base);
         status = at_gguf_finish(w.g, err);
     }
     at_network_close(net);

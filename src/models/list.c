@@ -50,6 +50,14 @@ at_status at_network_open(at_network **out, const at_config *c, const at_backend
     return AT_OK;
 }
 
+void at_network_params(at_network *n, at_params *p)
+{
+    n->type->params(n, p);
+    p->texts = true;
+    if (n->type->text_params) n->type->text_params(n, p);
+    p->texts = false;
+}
+
 void at_network_logits(at_exec *x, const at_tag_head *head, const at_label_choice *labels,
                        at_tensor tokens, float *logits)
 {

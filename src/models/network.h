@@ -90,7 +90,10 @@ typedef struct at_network_type {
     const char *about;                               // one line for people
     size_t size;                                     // of the struct that begins with at_network
     at_status (*open)(at_network *n, at_error *err); // memory of the structure, by n->config
-    void (*params)(at_network *n, at_params *p);     // tells every parameter
+    void (*params)(at_network *n, at_params *p); // tells the parameters of tags, or of an encoder
+    /* Those of captions and matching, which most runs never ask for; NULL if there are none. They may be told
+     * again while other threads tag: telling writes into the part it is of and nowhere else. */
+    void (*text_params)(at_network *n, at_params *p);
     /* After loading: what follows from the parameters alone. */
     at_status (*prepare)(at_network *n, at_error *err);
     /* The labels' work that no picture changes; NULL if there is none. Planned, then run. */
@@ -136,6 +139,9 @@ void at_network_heat(at_exec *x, const at_tag_head *head, const at_label_choice 
 
 const at_network_type *at_network_type_find(const char *arch); // NULL: not of this family
 const at_network_type *const *at_network_types(void);          // NULL-terminated
+
+/* Both lists of its parameters, the text part's last. */
+void at_network_params(at_network *n, at_params *p);
 
 /* A closed network of the given numbers, its parameters still to be visited. */
 at_status at_network_open(at_network **out, const at_config *c, const at_backend *backend,

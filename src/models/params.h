@@ -33,7 +33,7 @@ struct at_params {
     at_status status; // the first failure; visits after it do nothing
     at_error *err;
     char name[96], official[160]; // the scope that the next parameters lie in
-    bool texts; // the next ones are for captions and matching alone, which most runs never ask for
+    bool texts;                   // those of at_network_type.text_params
 };
 
 /* Scopes: "s%d.b%d." beside "layers.%d.blocks.%d.", both printed with the same numbers. */

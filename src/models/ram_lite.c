@@ -39,8 +39,13 @@ static void ram_lite_params(at_network *base, at_params *p)
                     true);
     at_fixed_labels_params(&m->labels, p, "label_embed", c->label_dim);
     at_tag_head_params(&m->head, p, &at_head_names_lite);
+}
+
+static void ram_lite_text_params(at_network *base, at_params *p)
+{
+    ram_lite *m = (ram_lite *)base;
+    const at_config *c = &base->config;
     if (!c->text_layers) return;
-    p->texts = true;
     const at_scope scope = at_scope_enter(p, "d.", "caption.");
     at_param_linear(p, &m->caption_image, "image_proj", "image_proj", c->text_hidden,
                     m->backbone.dim, true);
@@ -49,7 +54,6 @@ static void ram_lite_params(at_network *base, at_params *p)
     at_bert_params(&m->decoder.bert, p, &at_bert_names_lite);
     at_text_head_params(&m->decoder, p, &head_names);
     at_scope_leave(p, scope);
-    p->texts = false;
 }
 
 static at_status ram_lite_prepare(at_network *base, at_error *err)
@@ -185,6 +189,7 @@ const at_network_type at_network_ram_lite = {
     .size = sizeof(ram_lite),
     .open = ram_lite_open,
     .params = ram_lite_params,
+    .text_params = ram_lite_text_params,
     .prepare = ram_lite_prepare,
     .constants = ram_lite_constants,
     .forward = ram_lite_forward,

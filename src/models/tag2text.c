@@ -44,7 +44,11 @@ static void tag2text_params(at_network *base, at_params *p)
     at_swin_params(&m->swin, p);
     at_fixed_labels_params(&m->labels, p, "label_embed.weight", base->config.label_dim);
     at_tag_head_params(&m->head, p, &at_head_names_bert);
-    p->texts = true;
+}
+
+static void tag2text_text_params(at_network *base, at_params *p)
+{
+    tag2text *m = (tag2text *)base;
     at_scope scope = at_scope_enter(p, "e.", "tag_encoder.");
     at_bert_params(&m->tag_encoder, p, &at_bert_names_official);
     at_scope_leave(p, scope);
@@ -55,7 +59,6 @@ static void tag2text_params(at_network *base, at_params *p)
     at_text_head_params(&m->decoder, p, &head_names);
     at_scope_leave(p, scope);
     if (base->config.retrieval_layers) at_retrieval_params(&m->retrieval, p);
-    p->texts = false;
 }
 
 static at_status tag2text_prepare(at_network *base, at_error *err)
@@ -155,6 +158,7 @@ const at_network_type at_network_tag2text = {
     .size = sizeof(tag2text),
     .open = tag2text_open,
     .params = tag2text_params,
+    .text_params = tag2text_text_params,
     .prepare = tag2text_prepare,
     .constants = tag2text_constants,
     .forward = tag2text_forward,

@@ -562,7 +562,7 @@ at_status at_convert_hooked(const char *in, const char *out, const at_convert_op
     if (status == AT_OK) status = at_config_find(&config, &source, &lists, pl.o, err);
     if (status == AT_OK) status = at_network_open(&net, &config, &at_backend_cpu, NULL, err);
     if (status == AT_OK) {
-        net->type->params(net, &pl.base);
+        at_network_params(net, &pl.base);
         status = pl.base.status;
     }
     if (status == AT_OK) tell_lost(&pl);

@@ -12,7 +12,7 @@ typedef struct loader {
     at_params base;
     at_model *model;
     at_pool *pool;
-    bool texts; // these now, all others are there
+    bool late; // the text part now: it was checked and counted when the model was opened
 } loader;
 
 /* A copy in f32, aligned for kernels, freed with the model. */
@@ -116,7 +116,6 @@ static void visit(at_params *params, const at_param *p)
 {
     loader *l = (loader *)params;
     at_model *m = l->model;
-    if (l->texts && !params->texts) return;
     const at_weight *t = at_weights_find(m->weights, p->name);
     const char *path = at_weights_path(m->weights);
     if (!t) {
@@ -144,7 +143,7 @@ static void visit(at_params *params, const at_param *p)
                                  p->name, at_dtype_name(t->type));
         return;
     }
-    if (l->texts) { // the rest was told when the model was opened
+    if (l->late) {
         params->status = load(l, p, t);
         return;
     }
@@ -169,8 +168,8 @@ static void visit(at_params *params, const at_param *p)
 static void unload(at_params *params, const at_param *p)
 {
     const at_model *m = ((loader *)params)->model;
-    if (params->texts && (p->kind == AT_PARAM_MATRIX || p->kind == AT_PARAM_TIED ||
-                          p->kind == AT_PARAM_TRANSPOSED || p->kind == AT_PARAM_CONV))
+    if (p->kind == AT_PARAM_MATRIX || p->kind == AT_PARAM_TIED || p->kind == AT_PARAM_TRANSPOSED ||
+        p->kind == AT_PARAM_CONV)
         m->net->backend->unpack(p->field, m->al);
 }
 
@@ -178,18 +177,18 @@ static void unload(at_params *params, const at_param *p)
 static void give_up_texts(at_model *m, size_t n_vectors)
 {
     loader l = {.base = {.visit = unload}, .model = m};
-    m->net->type->params(m->net, &l.base);
+    m->net->type->text_params(m->net, &l.base);
     while (m->n_vectors > n_vectors)
         at_free(m->al, m->vectors[--m->n_vectors]);
 }
 
 at_status at_model_need_texts(at_model *m, at_pool *pool, at_error *err)
 {
-    loader l = {.base = {.visit = visit, .err = err}, .model = m, .pool = pool, .texts = true};
+    loader l = {.base = {.visit = visit, .err = err}, .model = m, .pool = pool, .late = true};
     pthread_mutex_lock(&m->lock);
-    if (!m->texts) {
+    if (!m->texts && m->net->type->text_params) {
         const size_t n_vectors = m->n_vectors;
-        m->net->type->params(m->net, &l.base);
+        m->net->type->text_params(m->net, &l.base);
         m->texts = l.base.status == AT_OK;
         if (!m->texts) give_up_texts(m, n_vectors);
     }
@@ -200,6 +199,6 @@ at_status at_model_need_texts(at_model *m, at_pool *pool, at_error *err)
 at_status at_load_params(at_model *m, at_pool *pool, at_error *err)
 {
     loader l = {.base = {.visit = visit, .err = err}, .model = m, .pool = pool};
-    m->net->type->params(m->net, &l.base);
+    at_network_params(m->net, &l.base);
     return l.base.status;
 }

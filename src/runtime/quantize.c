@@ -108,7 +108,7 @@ static at_status list_layers(at_quantized *q, const at_weights *w, at_error *err
         l.base.status = at_fail(err, AT_E_INVALID_PARAMETER,
                                 "%s: a text encoder sees no pictures; quantise it without",
                                 at_weights_path(w));
-    if (l.base.status == AT_OK) net->type->params(net, &l.base);
+    if (l.base.status == AT_OK) at_network_params(net, &l.base);
     at_network_close(net);
     return l.base.status;
 }

@@ -102,7 +102,7 @@ at_status at_quantize_outputs(at_quantized *q, at_session *s, at_error *err)
                    .q = q,
                    .model = model,
                    .pool = x->backend->pool(x->device)};
-    model->net->type->params(model->net, &p.base);
+    at_network_params(model->net, &p.base);
     at_status status = p.base.status;
     looking k = {.q = q,
                  .exact = at_alloc(NULL, PIECE * sizeof(float)),
