@@ -89,8 +89,8 @@ def test_against_the_reference(case):
 
 def test_the_reference_against_pytorch(case, tmp_path):
     torch = pathlib.Path(os.environ.get("ANYTAG_TORCH", common.ROOT / "build" / "venv" / "bin" / "python"))
-    if not torch.exists():
-        pytest.skip(f"no PyTorch: {torch} is absent (bench/peers/setup.sh makes it, or set ANYTAG_TORCH)")
+    if not torch.exists() or subprocess.run([torch, "-c", "import torch"], capture_output=True).returncode:
+        pytest.skip(f"no PyTorch in {torch} (bench/peers/setup.sh makes it, or set ANYTAG_TORCH)")
     parts = ("alignment_encoder.", "vision_proj.", "text_proj.", "itm_head.", "temp")
     given = {k: case["w"][k] for k in case["w"].shapes if k.startswith(parts)}
     np.savez(tmp_path / "in.npz", **given, **{"#heads": CONFIG["med"]["num_attention_heads"], "#ids": np.array(case["ids"]),
