@@ -39,8 +39,7 @@ static void floats(const at_kernels *k, const float *a, const float *b, float *p
                                        .partial = partial,
                                        .first = k0 == 0,
                                        .last = k0 + part == depth,
-                                       .y = y,
-                                       .ldy = n});
+                                       .end = {.y = y, .ldy = n}});
     }
 }
 
@@ -54,8 +53,7 @@ static void compare(const at_kernels *k, size_t m, size_t depth)
                            .lda = padded * wide,
                            .a_scale = room(m * sizeof(float)),
                            .b = room(k->s8.nr * (8 + padded)),
-                           .y = room(m * k->s8.nr * sizeof(float)),
-                           .ldy = k->s8.nr};
+                           .end = {.y = room(m * k->s8.nr * sizeof(float)), .ldy = k->s8.nr}};
     float *a = room(m * depth * sizeof *a), *b = room(k->nr * depth * sizeof *b),
           *partial = room(m * k->nr * sizeof *partial), *y = room(m * k->nr * sizeof *y);
     const int n = (int)(WORK / (m * k->nr * depth)) + 1;
@@ -79,7 +77,7 @@ static void compare(const at_kernels *k, size_t m, size_t depth)
     void *const all[] = {(void *)(uintptr_t)s8.a,
                          (void *)(uintptr_t)s8.a_scale,
                          (void *)(uintptr_t)s8.b,
-                         s8.y,
+                         s8.end.y,
                          a,
                          b,
                          partial,

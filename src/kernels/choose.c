@@ -39,8 +39,7 @@ void at_kernels_choose(at_kernels *k, unsigned cpu)
                           .lda = K + 64,
                           .a_scale = scale,
                           .b = b,
-                          .y = y,
-                          .ldy = AT_NR_MAX};
+                          .end = {.y = y, .ldy = AT_NR_MAX}};
     if (seconds(at_gemm_s8_avx512vnni, &p) >= seconds(at_gemm_s8_amx, &p)) return;
     k->gemm_s8 = at_gemm_s8_avx512vnni;
     k->s8 = at_s8_form_512;

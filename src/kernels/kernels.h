@@ -20,9 +20,28 @@ typedef enum at_end_act {
     AT_END_RELU6
 } at_end_act;
 
+/* What becomes of sums: y[i, j] = act(s[i, j] + bias[j]) + residual[i, j]. */
+typedef struct at_gemm_end {
+    float *y;
+    size_t ldy;
+    const float *bias; // or NULL
+    at_end_act act;
+    const float *residual; // or NULL; may be y
+    size_t ld_residual;
+} at_gemm_end;
+
+/* The ending of rows from i on, columns from j on. */
+static inline at_gemm_end at_gemm_end_at(at_gemm_end e, size_t i, size_t j)
+{
+    e.y += i * e.ldy + j;
+    if (e.bias) e.bias += j;
+    if (e.residual) e.residual += i * e.ld_residual + j;
+    return e;
+}
+
 /* m rows of A against one packed panel of NR columns, over one block of the depth:
  *   s[i, j] = sum_k a[i, k] b[k, j], k ascending; plus partial[i, j] of the blocks before (not first).
- * Not the last block: partial = s. Last: y[i, j] = act(s + bias[j]) + residual[i, j] for j < n. */
+ * Not the last block: partial = s. Last: s is ended for j < n. */
 typedef struct at_gemm_panel {
     size_t m, n, k; // n <= NR columns of the panel that exist
     const float *a;
@@ -31,12 +50,7 @@ typedef struct at_gemm_panel {
     at_dtype type;
     float *partial; // [m][NR]; NULL when first and last
     bool first, last;
-    float *y;
-    size_t ldy;
-    const float *bias; // [n] or NULL
-    at_end_act act;
-    const float *residual; // or NULL; may be y
-    size_t ld_residual;
+    at_gemm_end end;
     const void *next; // what the next call will read, to be fetched into the cache, or NULL
     size_t next_bytes;
 } at_gemm_panel;
@@ -67,31 +81,20 @@ typedef struct at_gemm_seven {
     float *room;         // [k][NR]
     float *sums; // [couples][2, rows][2, columns][mr][NR]: of the blocks before, and of this one
     bool first, last;
-    float *y; // written by the last block, as in at_gemm_panel
-    size_t ldy;
-    const float *bias; // [n] or NULL
-    at_end_act act;
-    const float *residual; // or NULL; may be y
-    size_t ld_residual;
+    at_gemm_end end; // taken by the last block, as in at_gemm_panel
 } at_gemm_seven;
 
 enum { AT_FEW_ROWS = 3 };
 
-/* y = act(a B^T + bias) + residual for m <= AT_FEW_ROWS rows against consecutive panels: what gemm_panel
- * gives, block of the depth by block, but the panels are widened in registers, many at a time, because
- * so few rows wait for memory alone. */
+/* m <= AT_FEW_ROWS rows against consecutive panels: what gemm_panel gives, block of the depth by block,
+ * but the panels are widened in registers, many at a time, because so few rows wait for memory alone. */
 typedef struct at_gemm_rows {
     size_t m, n, k, depth; // depth of a block
     const float *a;
     size_t lda;
     const void *b; // [(n + NR - 1) / NR][k][NR] of `type`: float32, float16 or bfloat16
     at_dtype type;
-    float *y;
-    size_t ldy;
-    const float *bias; // [n] or NULL
-    at_end_act act;
-    const float *residual; // or NULL; may be y
-    size_t ld_residual;
+    at_gemm_end end;
 } at_gemm_rows;
 
 /* Panels of weights in ggml's blocks (base/block.h): [k / 32] times NR steps in float16, then 32 rows of NR
@@ -138,12 +141,7 @@ typedef struct at_gemm_s8 {
     size_t lda;           // bytes
     const float *a_scale; // [m]
     const void *b;        // [(n + nr - 1) / nr] panels, AT_ALIGN aligned
-    float *y;
-    size_t ldy;
-    const float *bias; // [n] or NULL
-    at_end_act act;
-    const float *residual; // or NULL; may be y
-    size_t ld_residual;
+    at_gemm_end end;
     void *room; // at_s8_room bytes, AT_ALIGN aligned: a level may be quicker with it; or NULL
 } at_gemm_s8;
 
@@ -164,8 +162,7 @@ static inline at_gemm_s8 at_s8_rows(const at_gemm_s8 *p, size_t i, size_t m)
     some.m = m;
     some.a = (const char *)p->a + i * p->lda;
     some.a_scale += i;
-    some.y += i * p->ldy;
-    if (p->residual) some.residual += i * p->ld_residual;
+    some.end = at_gemm_end_at(p->end, i, 0);
     return some;
 }
 
@@ -184,9 +181,7 @@ static inline bool at_s8_panel(const at_gemm_s8 *p, const at_narrow_form *f, siz
     *one = *p;
     one->n = at_min_size(f->nr, p->n - col);
     one->b = (const char *)p->b + j * at_s8_panel_bytes(f, p->k);
-    one->y = p->y + col;
-    if (p->bias) one->bias = p->bias + col;
-    if (p->residual) one->residual = p->residual + col;
+    one->end = at_gemm_end_at(p->end, 0, col);
     return true;
 }
 
@@ -201,12 +196,7 @@ typedef struct at_gemm_bf16 {
     const void *a;
     size_t lda;    // bytes
     const void *b; // [(n + nr - 1) / nr] panels, AT_ALIGN aligned
-    float *y;
-    size_t ldy;
-    const float *bias; // [n] or NULL
-    at_end_act act;
-    const float *residual; // or NULL; may be y
-    size_t ld_residual;
+    at_gemm_end end;
 } at_gemm_bf16;
 
 static inline size_t at_bf16_panel_bytes(const at_narrow_form *f, size_t k)
@@ -223,9 +213,7 @@ static inline bool at_bf16_panel(const at_gemm_bf16 *p, const at_narrow_form *f,
     *one = *p;
     one->n = at_min_size(f->nr, p->n - col);
     one->b = (const char *)p->b + j * at_bf16_panel_bytes(f, p->k);
-    one->y = p->y + col;
-    if (p->bias) one->bias = p->bias + col;
-    if (p->residual) one->residual = p->residual + col;
+    one->end = at_gemm_end_at(p->end, 0, col);
     return true;
 }
 

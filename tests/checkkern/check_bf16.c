@@ -68,12 +68,8 @@ static void check_case(struct checker *t, struct bf16_case c)
                                     .a = a,
                                     .lda = lda,
                                     .b = b,
-                                    .y = y,
-                                    .ldy = c.ldy,
-                                    .bias = c.bias ? bias : NULL,
-                                    .act = c.act,
-                                    .residual = c.residual ? residual : NULL,
-                                    .ld_residual = c.ldy});
+                                    .end = {y, c.ldy, c.bias ? bias : NULL, c.act,
+                                            c.residual ? residual : NULL, c.ldy}});
     for (size_t i = 0; i < c.m; i++) {
         for (size_t j = 0; j < c.n; j++) {
             const float *row = x + i * k_end, *col = w + j * k_end;
@@ -136,7 +132,7 @@ void bench_gemm_bf16(struct checker *t)
         memset(a, 0, a_bytes), memset(b, 0, b_bytes);
         float *y = output(m * f->nr);
         const at_gemm_bf16 p = {
-            .m = m, .n = f->nr, .k = k, .a = a, .lda = lda, .b = b, .y = y, .ldy = f->nr};
+            .m = m, .n = f->nr, .k = k, .a = a, .lda = lda, .b = b, .end = {.y = y, .ldy = f->nr}};
         double s;
         TIME_CALL(s, t->k->gemm_bf16(&p));
         rate(t, cases[c].name, s, 2.0 * (double)(m * f->nr * k), 0);

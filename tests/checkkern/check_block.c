@@ -73,12 +73,11 @@ void check_block_rows(struct checker *t)
                                 .lda = lda,
                                 .b = b,
                                 .type = type,
-                                .y = y,
-                                .ldy = ldy,
-                                .bias = r & 1ull << 50 ? bias : NULL,
-                                .act = ends[(r >> 51) % ENDS],
-                                .residual = r & 1ull << 54 ? residual : NULL,
-                                .ld_residual = ldy};
+                                .end = {y, ldy, r & 1ull << 50 ? bias : NULL,
+                                        ends[(r >> 51) % ENDS], r & 1ull << 54 ? residual : NULL,
+                                        ldy}};
+        at_gemm_end alone = p.end;
+        alone.y = want;
         for (size_t j = 0; j < panels; j++) {
             const char *panel = panel_of(t, type, blocks, nr, rows);
             memcpy(b + j * bytes, panel, bytes);
@@ -93,18 +92,13 @@ void check_block_rows(struct checker *t)
                                                   .partial = partial,
                                                   .first = k0 == 0,
                                                   .last = k0 + depth >= k,
-                                                  .y = want + j * nr,
-                                                  .ldy = ldy,
-                                                  .bias = p.bias ? bias + j * nr : NULL,
-                                                  .act = p.act,
-                                                  .residual = p.residual ? residual + j * nr : NULL,
-                                                  .ld_residual = ldy});
+                                                  .end = at_gemm_end_at(alone, 0, j * nr)});
         }
         t->k->block_rows(&p);
         for (size_t i = 0; i < m; i++) // columns of others stay NaN in both
             expect_bytes(t, y + i * ldy, want + i * ldy, (i + 1 < m ? ldy : n) * 4,
                          "row %zu of m %zu n %zu k %zu depth %zu type %d act %d", i, m, n, k, depth,
-                         (int)type, (int)p.act);
+                         (int)type, (int)p.end.act);
         guard_release(t);
     }
 }
@@ -139,8 +133,7 @@ void bench_block_rows(struct checker *t)
                                 .lda = k,
                                 .b = b,
                                 .type = (at_dtype)type,
-                                .y = y,
-                                .ldy = n};
+                                .end = {.y = y, .ldy = n}};
         double s;
         TIME_CALL(s, t->k->block_rows(&p));
         rate(t, type == AT_Q8_0 ? "m 1 q8_0" : "m 1 q4_0", s, 2.0 * (double)(n * k),

@@ -64,12 +64,8 @@ static void check_shape(struct checker *t, struct shape s)
                        .partial = partial,
                        .first = s.first,
                        .last = s.last,
-                       .y = y,
-                       .ldy = s.ldy,
-                       .bias = s.bias ? bias : NULL,
-                       .act = s.act,
-                       .residual = s.residual ? residual : NULL,
-                       .ld_residual = s.ldy,
+                       .end = {y, s.ldy, s.bias ? bias : NULL, s.act, s.residual ? residual : NULL,
+                               s.ldy},
                        .next = stored,
                        .next_bytes = s.k * nr * at_dtype_size(s.type)};
     t->k->gemm_panel(&p);
@@ -110,8 +106,8 @@ static void check_shape(struct checker *t, struct shape s)
     q.m = 1;
     q.a = a + i * s.lda;
     q.partial = sum;
-    q.y = one;
-    q.residual = s.residual ? one : NULL;
+    q.end.y = one;
+    q.end.residual = s.residual ? one : NULL;
     t->k->gemm_panel(&q);
     if (s.last)
         expect_bytes(t, one, y + i * s.ldy, s.n * 4, "row %zu alone, %s", i, where);
@@ -179,13 +175,12 @@ void check_gemm_rows(struct checker *t)
                                 .lda = lda,
                                 .b = stored,
                                 .type = type,
-                                .y = y,
-                                .ldy = ldy,
-                                .bias = r & 1ull << 50 ? bias : NULL,
-                                .act = ends[(r >> 51) % ENDS],
-                                .residual = r & 1ull << 53 ? residual : NULL,
-                                .ld_residual = ldy};
+                                .end = {y, ldy, r & 1ull << 50 ? bias : NULL,
+                                        ends[(r >> 51) % ENDS], r & 1ull << 53 ? residual : NULL,
+                                        ldy}};
         t->k->gemm_rows(&p);
+        at_gemm_end alone = p.end;
+        alone.y = want;
         for (size_t j = 0; j < n; j += nr)
             for (size_t k0 = 0; k0 < k; k0 += depth)
                 t->k->gemm_panel(&(at_gemm_panel){.m = m,
@@ -197,16 +192,11 @@ void check_gemm_rows(struct checker *t)
                                                   .partial = partial,
                                                   .first = k0 == 0,
                                                   .last = k0 + depth >= k,
-                                                  .y = want + j,
-                                                  .ldy = ldy,
-                                                  .bias = p.bias ? bias + j : NULL,
-                                                  .act = p.act,
-                                                  .residual = p.residual ? residual + j : NULL,
-                                                  .ld_residual = ldy});
+                                                  .end = at_gemm_end_at(alone, 0, j)});
         for (size_t i = 0; i < m; i++) // columns of others stay NaN in both
             expect_bytes(t, y + i * ldy, want + i * ldy, (i + 1 < m ? ldy : n) * 4,
                          "row %zu of m %zu n %zu k %zu depth %zu type %d act %d", i, m, n, k, depth,
-                         (int)type, (int)p.act);
+                         (int)type, (int)p.end.act);
         guard_release(t);
     }
 }
@@ -226,8 +216,7 @@ void bench_gemm_rows(struct checker *t)
                                 .lda = k,
                                 .b = b,
                                 .type = (at_dtype)type,
-                                .y = y,
-                                .ldy = n};
+                                .end = {.y = y, .ldy = n}};
         double s;
         TIME_CALL(s, t->k->gemm_rows(&p));
         rate(t, names[type], s, 2.0 * (double)(n * k),
@@ -290,8 +279,7 @@ void bench_gemm_panel(struct checker *t)
                                  .b = b,
                                  .first = true,
                                  .last = true,
-                                 .y = y,
-                                 .ldy = nr};
+                                 .end = {.y = y, .ldy = nr}};
         double s;
         TIME_CALL(s, t->k->gemm_panel(&p));
         rate(t, cases[c].name, s, 2.0 * (double)(m * n * k), 0);

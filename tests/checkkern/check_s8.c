@@ -84,12 +84,8 @@ static void check_case(struct checker *t, struct s8_case c)
                                 .lda = lda,
                                 .a_scale = a_scale,
                                 .b = b,
-                                .y = y,
-                                .ldy = c.ldy,
-                                .bias = c.bias ? bias : NULL,
-                                .act = c.act,
-                                .residual = c.residual ? residual : NULL,
-                                .ld_residual = c.ldy,
+                                .end = {y, c.ldy, c.bias ? bias : NULL, c.act,
+                                        c.residual ? residual : NULL, c.ldy},
                                 .room = c.no_room ? NULL : room});
     for (size_t i = 0; i < c.m; i++) {
         for (size_t j = 0; j < c.n; j++) {
@@ -233,8 +229,7 @@ void bench_gemm_s8(struct checker *t)
                               .lda = lda,
                               .a_scale = scale,
                               .b = b,
-                              .y = y,
-                              .ldy = f->nr};
+                              .end = {.y = y, .ldy = f->nr}};
         double s;
         TIME_CALL(s, t->k->gemm_s8(&p));
         rate(t, cases[c].name, s, 2.0 * (double)(m * f->nr * k), 0);

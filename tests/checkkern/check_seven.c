@@ -82,12 +82,8 @@ static void check_product(struct checker *t, size_t m, size_t n, size_t half, si
                                           .sums = sums,
                                           .first = b == 0,
                                           .last = b + 1 == blocks,
-                                          .y = y,
-                                          .ldy = ldy,
-                                          .bias = r & 1024 ? bias : NULL,
-                                          .act = act,
-                                          .residual = r & 2048 ? residual : NULL,
-                                          .ld_residual = ldy});
+                                          .end = {y, ldy, r & 1024 ? bias : NULL, act,
+                                                  r & 2048 ? residual : NULL, ldy}});
     }
     for (size_t i = 0; i < m; i++)
         for (size_t j = 0; j < ldy && i * ldy + j < (m - 1) * ldy + n; j++) {
@@ -155,8 +151,7 @@ void bench_gemm_seven(struct checker *t)
                              .sums = sums,
                              .first = true,
                              .last = true,
-                             .y = y,
-                             .ldy = 2 * nr};
+                             .end = {.y = y, .ldy = 2 * nr}};
     double s;
     TIME_CALL(s, t->k->gemm_seven(&p));
     rate(t, "144 rows", s, 2.0 * (double)(m * 2 * k * 2 * nr), 0);

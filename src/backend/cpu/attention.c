@@ -113,8 +113,7 @@ static void product(const at_kernels *kn, size_t m, size_t n, size_t k, const fl
                                         .b = panels + p * k * kn->nr,
                                         .first = true,
                                         .last = true,
-                                        .y = y + p * kn->nr,
-                                        .ldy = ldy});
+                                        .end = {.y = y + p * kn->nr, .ldy = ldy}});
 }
 
 /* Scores of queries [first, first + n) become probabilities. */

@@ -31,7 +31,8 @@ struct at_device {
     char *rooms;         // [workers] of rows that linear_narrow.c narrows
 };
 
-extern const at_end_act at_cpu_ends[]; // by at_act
+/* What becomes of the product's rows from `row` on, columns from `col` on. */
+at_gemm_end at_cpu_end(const at_linear_args *a, size_t row, size_t col);
 void at_cpu_linear(at_device *d, const at_linear_args *a);
 /* False: not worth it, nothing was done. */
 bool at_cpu_linear_seven(at_device *d, const at_linear_args *a);

@@ -21,13 +21,18 @@ typedef struct product {
     bool copy_rows;
 } product;
 
-const at_end_act at_cpu_ends[] = {
-    [AT_ACT_NONE] = AT_END_NONE,
-    [AT_ACT_GELU] = AT_END_GELU,
-    [AT_ACT_QUICK_GELU] = AT_END_QUICK_GELU,
-    [AT_ACT_RELU] = AT_END_RELU,
-    [AT_ACT_RELU6] = AT_END_RELU6,
-};
+at_gemm_end at_cpu_end(const at_linear_args *a, size_t row, size_t col)
+{
+    static const at_end_act acts[] = {
+        [AT_ACT_NONE] = AT_END_NONE,
+        [AT_ACT_GELU] = AT_END_GELU,
+        [AT_ACT_QUICK_GELU] = AT_END_QUICK_GELU,
+        [AT_ACT_RELU] = AT_END_RELU,
+        [AT_ACT_RELU6] = AT_END_RELU6,
+    };
+    const at_gemm_end e = {a->y, a->ldy, a->bias, acts[a->act], a->residual, a->ld_residual};
+    return at_gemm_end_at(e, row, col);
+}
 
 /* A worker's scratch: the group's partial sums, rows of X, a panel's block of the depth in floats. */
 static size_t rows_at(const at_kernels *kn)
@@ -69,12 +74,7 @@ static void few_rows_chunk(void *ctx, size_t chunk, int worker)
         .lda = a->ldx,
         .b = (const char *)a->w->data + at_dtype_bytes(a->w->type, col * a->w->k),
         .type = a->w->type,
-        .y = a->y + col,
-        .ldy = a->ldy,
-        .bias = a->bias ? a->bias + col : NULL,
-        .act = at_cpu_ends[a->act],
-        .residual = a->residual ? a->residual + col : NULL,
-        .ld_residual = a->ld_residual,
+        .end = at_cpu_end(a, 0, col),
     });
 }
 
@@ -99,9 +99,6 @@ static void product_chunk(void *ctx, size_t chunk, int worker)
             .type = blocks ? AT_F32 : a->w->type,
             .first = b == 0,
             .last = b + 1 == p->depth_blocks,
-            .ldy = a->ldy,
-            .act = at_cpu_ends[a->act],
-            .ld_residual = a->ld_residual,
         };
         if (p->copy_rows) {
             g.lda = p->depth + AT_ROW_PAD;
@@ -125,9 +122,7 @@ static void product_chunk(void *ctx, size_t chunk, int worker)
             }
             g.n = at_min_size(nr, a->w->n - col);
             g.partial = partial + (j - first) * p->rows * nr;
-            g.y = a->y + row * a->ldy + col;
-            g.bias = a->bias ? a->bias + col : NULL;
-            g.residual = a->residual ? a->residual + row * a->ld_residual + col : NULL;
+            g.end = at_cpu_end(a, row, col);
             kn->gemm_panel(&g);
         }
     }

@@ -84,40 +84,29 @@ static void multiply(const product *p, int worker, size_t row, size_t m, const c
     const at_linear_args *a = p->a;
     const at_narrow_form *f = p->f;
     const size_t col = first * f->nr, n = at_min_size(last * f->nr, a->w->n) - col;
-    float *y = a->y + row * a->ldy + col;
-    const float *bias = a->bias ? a->bias + col : NULL;
-    const float *residual = a->residual ? a->residual + row * a->ld_residual + col : NULL;
+    at_gemm_end end = at_cpu_end(a, row, col);
     const char *w = a->w->data;
-    if (a->w->type == AT_I8)
-        p->kn->gemm_s8(
-            &(at_gemm_s8){.m = m,
-                          .n = n,
-                          .k = at_round_up(a->w->k, AT_S8_PAD),
-                          .a = rows,
-                          .lda = p->lda,
-                          .a_scale = scales,
-                          .b = w + first * at_s8_panel_bytes(f, a->w->k),
-                          .y = y,
-                          .ldy = a->ldy,
-                          .bias = bias,
-                          // y is most often rounded to 8 bits next
-                          .act = a->act == AT_ACT_GELU ? AT_END_GELU_COARSE : at_cpu_ends[a->act],
-                          .residual = residual,
-                          .ld_residual = a->ld_residual,
-                          .room = room_fits(p, m) ? p->scratch[worker].data : NULL});
-    else
+    if (a->w->type == AT_I8) {
+        if (end.act == AT_END_GELU)
+            end.act = AT_END_GELU_COARSE; // y is most often rounded to 8 bits next
+        p->kn->gemm_s8(&(at_gemm_s8){.m = m,
+                                     .n = n,
+                                     .k = at_round_up(a->w->k, AT_S8_PAD),
+                                     .a = rows,
+                                     .lda = p->lda,
+                                     .a_scale = scales,
+                                     .b = w + first * at_s8_panel_bytes(f, a->w->k),
+                                     .end = end,
+                                     .room = room_fits(p, m) ? p->scratch[worker].data : NULL});
+    } else {
         p->kn->gemm_bf16(&(at_gemm_bf16){.m = m,
                                          .n = n,
                                          .k = at_round_up(a->w->k, f->fill),
                                          .a = rows,
                                          .lda = p->lda,
                                          .b = w + first * at_bf16_panel_bytes(f, a->w->k),
-                                         .y = y,
-                                         .ldy = a->ldy,
-                                         .bias = bias,
-                                         .act = at_cpu_ends[a->act],
-                                         .residual = residual,
-                                         .ld_residual = a->ld_residual});
+                                         .end = end});
+    }
 }
 
 static size_t panels_of(const product *p)

@@ -95,12 +95,7 @@ static void multiply(void *ctx, size_t chunk, int worker)
                                    : p->sums + (j * p->couples + couple) * unit * 2 * nr,
             .first = p->b == 0,
             .last = p->b + 1 == p->blocks,
-            .y = a->y + row * a->ldy + col,
-            .ldy = a->ldy,
-            .bias = a->bias ? a->bias + col : NULL,
-            .act = at_cpu_ends[a->act],
-            .residual = a->residual ? a->residual + row * a->ld_residual + col : NULL,
-            .ld_residual = a->ld_residual,
+            .end = at_cpu_end(a, row, col),
         });
     }
 }

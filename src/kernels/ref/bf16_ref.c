@@ -1,5 +1,5 @@
 /* bf16_ref.c - the meaning of a product of bfloat16: the order of AMX tiles, in loops. */
-#include "kernels/kernels.h"
+#include "kernels/ref/end.h"
 
 #include <float.h>
 #include <math.h>
@@ -25,6 +25,7 @@ static void panel(const at_gemm_bf16 *p)
     const uint16_t *w = p->b;
     for (size_t i = 0; i < p->m; i++) {
         const uint16_t *a = (const uint16_t *)(const void *)((const char *)p->a + i * p->lda);
+        float sums[NR];
         for (size_t j = 0; j < p->n; j++) {
             float s = 0.0f;
             for (size_t k0 = 0; k0 < p->k; k0 += DEPTH) {
@@ -35,15 +36,9 @@ static void panel(const at_gemm_bf16 *p)
                 }
                 s = flushed(s + flushed(part[0] + part[1]));
             }
-            if (p->bias) s += p->bias[j];
-            if (p->act == AT_END_GELU) at_gelu_ref(1, &s, &s);
-            if (p->act == AT_END_GELU_COARSE) at_gelu_coarse_ref(1, &s, &s);
-            if (p->act == AT_END_QUICK_GELU) at_quick_gelu_ref(1, &s, &s);
-            if (p->act == AT_END_RELU || p->act == AT_END_RELU6) s = s < 0.0f ? 0.0f : s;
-            if (p->act == AT_END_RELU6) s = s > 6.0f ? 6.0f : s;
-            if (p->residual) s += p->residual[i * p->ld_residual + j];
-            p->y[i * p->ldy + j] = s;
+            sums[j] = s;
         }
+        end_row(at_gemm_end_at(p->end, i, 0), p->n, sums);
     }
 }
 

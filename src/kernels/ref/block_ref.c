@@ -1,7 +1,7 @@
 /* block_ref.c - the meaning of weights in blocks: those of a panel lie side by side, so that a row of the
  * panel is read at once. A product is gemm_panel's of the panel in floats. */
 #include "base/half.h"
-#include "kernels/kernels.h"
+#include "kernels/ref/end.h"
 
 #include <string.h>
 
@@ -44,15 +44,7 @@ void at_block_rows_ref(const at_gemm_rows *p)
             for (size_t i = 0; i < p->m * NR; i++)
                 sums[i] = k0 ? sums[i] + partial[i] : partial[i];
         }
-        at_gemm_panel_ref(&(at_gemm_panel){.m = p->m,
-                                           .n = at_min_size(NR, p->n - col),
-                                           .partial = sums, // the ending alone
-                                           .last = true,
-                                           .y = p->y + col,
-                                           .ldy = p->ldy,
-                                           .bias = p->bias ? p->bias + col : NULL,
-                                           .act = p->act,
-                                           .residual = p->residual ? p->residual + col : NULL,
-                                           .ld_residual = p->ld_residual});
+        for (size_t i = 0; i < p->m; i++)
+            end_row(at_gemm_end_at(p->end, i, col), at_min_size(NR, p->n - col), sums + i * NR);
     }
 }

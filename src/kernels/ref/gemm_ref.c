@@ -1,22 +1,9 @@
 /* gemm_ref.c - the meaning of gemm_panel and of packing; plain loops, one rounding an operation. */
-#include "kernels/kernels.h"
+#include "kernels/ref/end.h"
 
 #include <string.h>
 
 enum { NR = 16 };
-
-static float end_of(float s, at_end_act act)
-{
-    switch (act) {
-    case AT_END_GELU: at_gelu_ref(1, &s, &s); return s;
-    case AT_END_QUICK_GELU: at_quick_gelu_ref(1, &s, &s); return s;
-    case AT_END_GELU_COARSE: at_gelu_coarse_ref(1, &s, &s); return s;
-    case AT_END_RELU: return s < 0.0f ? 0.0f : s;
-    case AT_END_RELU6: return s < 0.0f ? 0.0f : s > 6.0f ? 6.0f : s;
-    case AT_END_NONE: break;
-    }
-    return s;
-}
 
 static void widen(size_t n, const void *x, at_dtype type, float *y)
 {
@@ -39,14 +26,10 @@ void at_gemm_panel_ref(const at_gemm_panel *p)
         if (!p->first)
             for (size_t j = 0; j < NR; j++)
                 s[j] += p->partial[i * NR + j];
-        if (!p->last) {
+        if (p->last)
+            end_row(at_gemm_end_at(p->end, i, 0), p->n, s);
+        else
             memcpy(p->partial + i * NR, s, sizeof s);
-            continue;
-        }
-        for (size_t j = 0; j < p->n; j++) {
-            const float v = end_of(p->bias ? s[j] + p->bias[j] : s[j], p->act);
-            p->y[i * p->ldy + j] = p->residual ? v + p->residual[i * p->ld_residual + j] : v;
-        }
     }
 }
 
@@ -69,11 +52,7 @@ void at_gemm_rows_ref(const at_gemm_rows *p)
                 for (size_t c = 0; c < NR; c++)
                     total[c] = k0 ? s[c] + total[c] : s[c];
             }
-            for (size_t c = 0; c < NR && j + c < p->n; c++) {
-                const float v = end_of(p->bias ? total[c] + p->bias[j + c] : total[c], p->act);
-                p->y[i * p->ldy + j + c] = p->residual ? v + p->residual[i * p->ld_residual + j + c]
-                                                       : v;
-            }
+            end_row(at_gemm_end_at(p->end, i, j), at_min_size(NR, p->n - j), total);
         }
     }
 }

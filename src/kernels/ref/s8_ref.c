@@ -1,6 +1,6 @@
 /* s8_ref.c - the meaning of a product of bytes and of quantising a row. Sums of products are exact, so
  * that only the endings have an order. */
-#include "kernels/kernels.h"
+#include "kernels/ref/end.h"
 
 #include <math.h>
 #include <string.h>
@@ -13,21 +13,14 @@ static void panel(const at_gemm_s8 *p)
     const int8_t *w = (const int8_t *)p->b + NR * (sizeof(float) + sizeof(int32_t));
     for (size_t i = 0; i < p->m; i++) {
         const int16_t *a = (const int16_t *)((const char *)p->a + i * p->lda);
+        float sums[NR];
         for (size_t j = 0; j < p->n; j++) {
             int32_t s = 0;
             for (size_t k = 0; k < p->k; k++)
                 s += a[k] * w[(k / GROUP * NR + j) * GROUP + k % GROUP];
-            float v = (float)s * p->a_scale[i];
-            v *= scale[j];
-            if (p->bias) v += p->bias[j];
-            if (p->act == AT_END_GELU) at_gelu_ref(1, &v, &v);
-            if (p->act == AT_END_QUICK_GELU) at_quick_gelu_ref(1, &v, &v);
-            if (p->act == AT_END_GELU_COARSE) at_gelu_coarse_ref(1, &v, &v);
-            if (p->act == AT_END_RELU || p->act == AT_END_RELU6) v = v < 0.0f ? 0.0f : v;
-            if (p->act == AT_END_RELU6) v = v > 6.0f ? 6.0f : v;
-            if (p->residual) v += p->residual[i * p->ld_residual + j];
-            p->y[i * p->ldy + j] = v;
+            sums[j] = (float)s * p->a_scale[i] * scale[j];
         }
+        end_row(at_gemm_end_at(p->end, i, 0), p->n, sums);
     }
 }
 

@@ -1,5 +1,5 @@
 /* seven_ref.c - the meaning of gemm_seven: Strassen's products in plain loops. */
-#include "kernels/kernels.h"
+#include "kernels/ref/end.h"
 
 #include <string.h>
 
@@ -52,25 +52,6 @@ static float weight(const at_gemm_seven *p, size_t q, size_t i)
     return f;
 }
 
-static void end_tile(const at_gemm_seven *p, size_t i, size_t rows, size_t q, float *sums)
-{
-    const size_t col = q * NR, n = at_min_size(NR, p->n - col);
-    at_gemm_panel end = {
-        // nothing is multiplied: the sums are those of the blocks before
-        .m = rows,
-        .n = n,
-        .partial = sums,
-        .last = true,
-        .y = p->y + i * p->ldy + col,
-        .ldy = p->ldy,
-        .bias = p->bias ? p->bias + col : NULL,
-        .act = p->act,
-        .residual = p->residual ? p->residual + i * p->ld_residual + col : NULL,
-        .ld_residual = p->ld_residual,
-    };
-    at_gemm_panel_ref(&end);
-}
-
 void at_gemm_seven_ref(const at_gemm_seven *p)
 {
     const size_t couples = (p->m + 2 * MR - 1) / (2 * MR), half = p->k * NR;
@@ -93,7 +74,8 @@ void at_gemm_seven_ref(const at_gemm_seven *p)
             }
         }
     }
-    for (size_t i = 0; p->last && i < p->m; i += MR)
+    for (size_t i = 0; p->last && i < p->m; i++)
         for (size_t q = 0; q < 2; q++)
-            end_tile(p, i, at_min_size(MR, p->m - i), q, p->sums + (i / MR * 2 + q) * MR * NR);
+            end_row(at_gemm_end_at(p->end, i, q * NR), at_min_size(NR, p->n - q * NR),
+                    p->sums + ((i / MR * 2 + q) * MR + i % MR) * NR);
 }

@@ -23,7 +23,8 @@ enum {
 
 /* Rows whose sums are whole. */
 typedef struct ending {
-    at_gemm_panel p;      // m <= BLOCK rows, n, y, bias, act, residual
+    at_gemm_end end;
+    size_t m, n;          // m <= BLOCK
     const float *scale;   // of columns, AMX_FLOATS may use them
     const float *a_scale; // of rows
     const char *sums;     // [m][NR] of four bytes
@@ -33,22 +34,22 @@ typedef struct ending {
 static __attribute__((noinline)) void end_slowly(const ending *e)
 {
     _Alignas(64) float sums[BLOCK * NR];
-    const size_t ld = e->p.n > LANES ? NR : LANES;
-    for (size_t r = 0; r < e->p.m; r++)
+    const size_t ld = e->n > LANES ? NR : LANES;
+    for (size_t r = 0; r < e->m; r++)
         for (size_t j = 0; j < ld; j += LANES)
             V(store_ps)(sums + r * ld + j, AMX_FLOATS(e, r, j));
-    put_tile(&e->p, e->p.bias, 0, e->p.m, sums, ld);
+    put_tile(e->end, e->m, e->n, sums, ld);
 }
 
 INLINE void end_vectors(const ending *e, const size_t vecs, const bool plain)
 {
-    const at_gemm_panel *p = &e->p;
+    const at_gemm_end *p = &e->end;
     vec bias[2];
     for (size_t v = 0; v < vecs; v++) // -0.0: x + -0.0 is x, zeros of both signs too
         bias[v] = p->bias ? V(loadu_ps)(p->bias + v * LANES) : V(set1_ps)(-0.0f);
     const float *res = plain ? NULL : p->residual;
     float *y = p->y;
-    for (size_t r = 0; r < p->m; r++, y += p->ldy) {
+    for (size_t r = 0; r < e->m; r++, y += p->ldy) {
 #pragma GCC unroll 2
         for (size_t v = 0; v < vecs; v++) {
             vec s = V(add_ps)(AMX_FLOATS(e, r, v * LANES), bias[v]);
@@ -63,13 +64,13 @@ INLINE void end_vectors(const ending *e, const size_t vecs, const bool plain)
 
 static void end_rows(const ending *e)
 {
-    const at_gemm_panel *p = &e->p;
-    if (p->act == AT_END_GELU || p->act == AT_END_QUICK_GELU || p->n % LANES)
+    const at_end_act act = e->end.act;
+    if (act == AT_END_GELU || act == AT_END_QUICK_GELU || e->n % LANES)
         end_slowly(e);
-    else if (p->n > LANES && !p->residual && p->act == AT_END_NONE)
+    else if (e->n > LANES && !e->end.residual && act == AT_END_NONE)
         end_vectors(e, 2, true);
     else
-        p->n > LANES ? end_vectors(e, 2, false) : end_vectors(e, 1, false);
+        e->n > LANES ? end_vectors(e, 2, false) : end_vectors(e, 1, false);
 }
 
 /* sums[0 .. 16 or 32)[0 .. 16 or 32) = start + A B over some steps, every row of it from the same `start`. */
@@ -102,12 +103,12 @@ INLINE void run_panel(const ending *e, size_t m, const char *a, size_t lda, cons
                       size_t steps, const void *start)
 {
     _Alignas(64) char sums[BLOCK * PANEL_ROW];
-    const bool wide = e->p.n > LANES;
+    const bool wide = e->n > LANES;
     ending some = *e;
     some.sums = sums;
     for (size_t i = 0; i < m; i += BLOCK, a += BLOCK * lda) {
-        some.p.m = at_min_size(BLOCK, m - i);
-        const bool tall = some.p.m > TILE_ROWS;
+        some.m = at_min_size(BLOCK, m - i);
+        const bool tall = some.m > TILE_ROWS;
         if (tall && wide)
             block_of(true, true, a, lda, b, steps, start, sums);
         else if (tall)
@@ -117,8 +118,7 @@ INLINE void run_panel(const ending *e, size_t m, const char *a, size_t lda, cons
         else
             block_of(false, false, a, lda, b, steps, start, sums);
         end_rows(&some);
-        some.p.y += BLOCK * e->p.ldy;
-        if (some.p.residual) some.p.residual += BLOCK * e->p.ld_residual;
+        some.end = at_gemm_end_at(some.end, BLOCK, 0);
         if (some.a_scale) some.a_scale += BLOCK;
     }
 }

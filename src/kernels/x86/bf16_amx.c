@@ -14,13 +14,7 @@ void at_gemm_bf16_amx(const at_gemm_bf16 *p)
     at_gemm_bf16 one;
     tiles_begin();
     for (size_t j = 0; at_bf16_panel(p, &at_bf16_form_tiles, j, &one); j++) {
-        const ending e = {.p = {.n = one.n,
-                                .y = one.y,
-                                .ldy = one.ldy,
-                                .bias = one.bias,
-                                .act = one.act,
-                                .residual = one.residual,
-                                .ld_residual = one.ld_residual}};
+        const ending e = {.end = one.end, .n = one.n};
         run_panel(&e, one.m, one.a, one.lda, one.b, one.k * 2 / STEP, zero);
     }
     tiles_end();

@@ -9,18 +9,6 @@
 #define ADD_DOT(sum, x, b) __asm__ volatile("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(x), "v"(b))
 #endif
 
-static __attribute__((noinline)) void end_tile(const at_gemm_bf16 *p, size_t i, size_t rows,
-                                               float *sums)
-{
-    const at_gemm_panel ending = {.n = p->n,
-                                  .y = p->y,
-                                  .ldy = p->ldy,
-                                  .act = p->act,
-                                  .residual = p->residual,
-                                  .ld_residual = p->ld_residual};
-    put_tile(&ending, p->bias, i, rows, sums, NR);
-}
-
 INLINE void bf16_tile(const at_gemm_bf16 *p, size_t i, const size_t rows)
 {
     const size_t lda = p->lda;
@@ -44,13 +32,7 @@ INLINE void bf16_tile(const at_gemm_bf16 *p, size_t i, const size_t rows)
         }
         a += 4, a3 += 4, a6 += 4, a9 += 4, a12 += 4, b += 4 * NR;
     }
-    _Alignas(64) float sums[TILE * NR];
-#pragma GCC unroll 14
-    for (size_t r = 0; r < rows; r++) {
-        V(store_ps)(sums + r * NR, s[r][0]);
-        V(store_ps)(sums + r * NR + LANES, s[r][1]);
-    }
-    end_tile(p, i, rows, sums);
+    end_tile(at_gemm_end_at(p->end, i, 0), rows, 2, p->n, s);
 }
 
 #define TILE_OF_ROWS(rows)                                                             \

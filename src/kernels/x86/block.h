@@ -85,14 +85,8 @@ INLINE void block_tile(const at_gemm_rows *p, size_t first, const size_t rows, c
     }
 #undef EACH
     const size_t col = first * NR;
-    const at_gemm_panel g = {.n = at_min_size(panels * NR, p->n - col),
-                             .y = p->y + col,
-                             .ldy = p->ldy,
-                             .bias = p->bias ? p->bias + col : NULL,
-                             .act = p->act,
-                             .residual = p->residual ? p->residual + col : NULL,
-                             .ld_residual = p->ld_residual};
-    put_tile(&g, g.bias, 0, rows, sums, vecs * LANES);
+    put_tile(at_gemm_end_at(p->end, 0, col), rows, at_min_size(panels * NR, p->n - col), sums,
+             vecs * LANES);
 }
 
 #define BLOCK_FEW(name, type, rows)                                                              \

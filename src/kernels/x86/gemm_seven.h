@@ -101,48 +101,41 @@ static const float *halves_of_b(const at_gemm_seven *p, size_t s)
 static const unsigned char done[AT_SEVEN] = {4, 4, 4, 2, 1, 3, 0};
 
 /* Ends tile `t` of the couple from row i on, as gemm_panel does. */
-INLINE void end_tile(const at_gemm_seven *p, size_t i, size_t t, float *sums)
+INLINE void end_sums(const at_gemm_seven *p, size_t i, size_t t, float *sums)
 {
     const size_t col = t % 2 * NR;
     i += t / 2 * SEVEN_MR;
     if (i >= p->m) return;
-    const float *bias = p->bias ? p->bias + col : NULL,
-                *residual = p->residual ? p->residual + col : NULL;
+    at_gemm_end e = at_gemm_end_at(p->end, i, col);
     const size_t rows = at_min_size(SEVEN_MR, p->m - i);
-    if (p->act != AT_END_NONE || p->n != 2 * NR) {
-        const at_gemm_panel end = {.n = at_min_size(NR, p->n - col),
-                                   .y = p->y + col,
-                                   .ldy = p->ldy,
-                                   .act = p->act,
-                                   .residual = residual,
-                                   .ld_residual = p->ld_residual};
-        put_tile(&end, bias, i, rows, sums, NR);
+    if (e.act != AT_END_NONE || p->n != 2 * NR) {
+        put_tile(e, rows, at_min_size(NR, p->n - col), sums, NR);
         return;
     }
-    const vec zero = V(setzero_ps)(), b0 = bias ? V(loadu_ps)(bias) : zero,
-              b1 = bias ? V(loadu_ps)(bias + LANES) : zero;
-    float *y = p->y + col + i * p->ldy;
-    for (size_t r = 0; r < rows; r++, sums += NR, y += p->ldy) {
+    const vec zero = V(setzero_ps)(), b0 = e.bias ? V(loadu_ps)(e.bias) : zero,
+              b1 = e.bias ? V(loadu_ps)(e.bias + LANES) : zero;
+    for (size_t r = 0; r < rows; r++, sums += NR, e.y += e.ldy) {
         vec s0 = V(add_ps)(V(load_ps)(sums), b0), s1 = V(add_ps)(V(load_ps)(sums + LANES), b1);
-        if (residual) {
-            const float *more = residual + (i + r) * p->ld_residual;
+        if (e.residual) {
+            const float *more = e.residual + r * e.ld_residual;
             s0 = V(add_ps)(s0, V(loadu_ps)(more));
             s1 = V(add_ps)(s1, V(loadu_ps)(more + LANES));
         }
-        V(storeu_ps)(y, s0);
-        V(storeu_ps)(y + LANES, s1);
+        V(storeu_ps)(e.y, s0);
+        V(storeu_ps)(e.y + LANES, s1);
     }
 }
 
-/* What end_tile writes and adds. */
+/* What end_sums writes and adds. */
 INLINE void fetch_tile(const at_gemm_seven *p, size_t i, size_t t)
 {
     i += t / 2 * SEVEN_MR;
     const size_t col = t % 2 * NR, end = at_min_size(p->m, i + SEVEN_MR);
     for (; i < end; i++)
         for (size_t j = col; j < col + NR; j += 16) {
-            __builtin_prefetch(p->y + i * p->ldy + j, 1);
-            if (p->residual) __builtin_prefetch(p->residual + i * p->ld_residual + j);
+            const at_gemm_end e = at_gemm_end_at(p->end, i, j);
+            __builtin_prefetch(e.y, 1);
+            if (e.residual) __builtin_prefetch(e.residual);
         }
 }
 
@@ -172,7 +165,7 @@ INLINE void seven_products(const at_gemm_seven *p)
             at += step;
             if (ends) fetch_tile(p, i * 2 * SEVEN_MR, done[s]);
             product_tile(a, p->k, b, to, how);
-            if (ends) end_tile(p, i * 2 * SEVEN_MR, done[s], c + done[s] * TILE_FLOATS);
+            if (ends) end_sums(p, i * 2 * SEVEN_MR, done[s], c + done[s] * TILE_FLOATS);
         }
     }
 }

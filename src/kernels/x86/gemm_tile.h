@@ -45,33 +45,51 @@ INLINE bool is_gelu(at_end_act act)
     return act == AT_END_GELU || act == AT_END_QUICK_GELU || act == AT_END_GELU_COARSE;
 }
 
-/* Ends rows [i, i + rows) the slow way, sums [rows][ld]: GELUs, columns that are no whole vectors. `bias`
- * is NULL when the sums have theirs. */
-static __attribute__((noinline)) void put_tile(const at_gemm_panel *p, const float *bias, size_t i,
-                                               size_t rows, float *sums, size_t ld)
+/* Ends sums [rows][ld] of n columns the slow way: GELUs, columns that are no whole vectors. */
+static __attribute__((noinline)) void put_tile(const at_gemm_end e, size_t rows, size_t n,
+                                               float *sums, size_t ld)
 {
-    for (size_t r = 0; bias && r < rows; r++)
-        for (size_t j = 0; j < p->n; j += LANES) {
-            const size_t n = at_min_size(p->n - j, LANES);
-            const vec add = n == LANES ? V(loadu_ps)(bias + j) : load_first(bias + j, n);
+    for (size_t r = 0; e.bias && r < rows; r++)
+        for (size_t j = 0; j < n; j += LANES) {
+            const float *bias = e.bias + j;
+            const vec add = n - j < LANES ? load_first(bias, n - j) : V(loadu_ps)(bias);
             float *s = sums + r * ld + j;
             V(storeu_ps)(s, V(add_ps)(V(loadu_ps)(s), add));
         }
-    if (p->act == AT_END_GELU) gelu(rows * ld, sums, sums);
-    if (p->act == AT_END_QUICK_GELU) quick_gelu(rows * ld, sums, sums);
-    if (p->act == AT_END_GELU_COARSE) gelu_coarse(rows * ld, sums, sums);
-    for (size_t r = 0; r < rows; r++, i++) {
-        for (size_t j = 0; j < p->n; j += LANES) {
-            const size_t n = at_min_size(p->n - j, LANES);
-            const vec s = relu(V(loadu_ps)(sums + r * ld + j), p->act);
-            const float *residual = p->residual + i * p->ld_residual + j;
-            float *y = p->y + i * p->ldy + j;
-            if (n == LANES)
-                V(storeu_ps)(y, p->residual ? V(add_ps)(s, V(loadu_ps)(residual)) : s);
+    if (e.act == AT_END_GELU) gelu(rows * ld, sums, sums);
+    if (e.act == AT_END_QUICK_GELU) quick_gelu(rows * ld, sums, sums);
+    if (e.act == AT_END_GELU_COARSE) gelu_coarse(rows * ld, sums, sums);
+    for (size_t r = 0; r < rows; r++)
+        for (size_t j = 0; j < n; j += LANES) {
+            const vec s = relu(V(loadu_ps)(sums + r * ld + j), e.act);
+            const float *residual = e.residual + r * e.ld_residual + j;
+            float *y = e.y + r * e.ldy + j;
+            if (n - j < LANES)
+                store_first(y, e.residual ? V(add_ps)(s, load_first(residual, n - j)) : s, n - j);
             else
-                store_first(y, p->residual ? V(add_ps)(s, load_first(residual, n)) : s, n);
+                V(storeu_ps)(y, e.residual ? V(add_ps)(s, V(loadu_ps)(residual)) : s);
         }
+}
+
+/* Ends a tile of n columns. */
+INLINE void end_tile(const at_gemm_end e, const size_t rows, const size_t vecs, size_t n,
+                     vec s[TILE][2])
+{
+    if (is_gelu(e.act) || n != vecs * LANES) {
+        _Alignas(64) float sums[TILE * NR];
+        EACH V(store_ps)(sums + (r * vecs + v) * LANES, s[r][v]);
+        put_tile(e, rows, n, sums, vecs * LANES);
+        return;
     }
+    if (e.bias) {
+        const vec bias[2] = {V(loadu_ps)(e.bias),
+                             vecs > 1 ? V(loadu_ps)(e.bias + LANES) : V(setzero_ps)()};
+        EACH s[r][v] = V(add_ps)(s[r][v], bias[v]);
+    }
+    if (e.act != AT_END_NONE) EACH s[r][v] = relu(s[r][v], e.act);
+    if (e.residual)
+        EACH s[r][v] = V(add_ps)(s[r][v], V(loadu_ps)(e.residual + r * e.ld_residual + v * LANES));
+    EACH V(storeu_ps)(e.y + r * e.ldy + v * LANES, s[r][v]);
 }
 
 /* s[r][v] += sum over k of a[r, k] b[k, v], k ascending. What is `ahead` is fetched on the way, or NULL. */
@@ -122,9 +140,9 @@ INLINE void tile(const at_gemm_panel *p, size_t i, const size_t rows, const size
     const float *a = p->a + i * lda;
     const char *b = p->b;
     if (p->last) {
-        const float *y = p->y + i * p->ldy;
+        const float *y = p->end.y + i * p->end.ldy;
 #pragma GCC unroll 14
-        for (size_t r = 0; r < rows; r++, y += p->ldy)
+        for (size_t r = 0; r < rows; r++, y += p->end.ldy)
             __builtin_prefetch(y, 1);
     }
     vec s[TILE][2];
@@ -138,27 +156,7 @@ INLINE void tile(const at_gemm_panel *p, size_t i, const size_t rows, const size
         EACH V(store_ps)(partial + r * NR + v * LANES, s[r][v]);
         return;
     }
-    const bool whole = p->n == vecs * LANES;
-    if (p->bias && whole) {
-        const vec bias[2] = {V(loadu_ps)(p->bias),
-                             vecs > 1 ? V(loadu_ps)(p->bias + LANES) : V(setzero_ps)()};
-        EACH s[r][v] = V(add_ps)(s[r][v], bias[v]);
-    }
-    if (is_gelu(p->act) || !whole) {
-        _Alignas(64) float sums[TILE * NR];
-        EACH V(store_ps)(sums + (r * vecs + v) * LANES, s[r][v]);
-        put_tile(p, whole ? NULL : p->bias, i, rows, sums, vecs * LANES);
-        return;
-    }
-    if (p->act != AT_END_NONE) EACH s[r][v] = relu(s[r][v], p->act);
-    if (p->residual) {
-        const size_t ld = p->ld_residual;
-        const float *residual = p->residual + i * ld;
-        EACH s[r][v] = V(add_ps)(s[r][v], V(loadu_ps)(residual + r * ld + v * LANES));
-    }
-    const size_t ldy = p->ldy;
-    float *y = p->y + i * ldy;
-    EACH V(storeu_ps)(y + r * ldy + v * LANES, s[r][v]);
+    end_tile(at_gemm_end_at(p->end, i, 0), rows, vecs, p->n, s);
 }
 #undef EACH
 

@@ -83,26 +83,7 @@ INLINE void end_sums(const at_gemm_s8 *p, size_t i, const size_t rows, const siz
     const vec by[2] = {V(loadu_ps)(scale), V(loadu_ps)(scale + LANES)};
     const float *a_scale = p->a_scale + i;
     EACH f[r][v] = V(mul_ps)(V(mul_ps)(V(cvtepi32_ps)(s[r][v]), V(set1_ps)(a_scale[r])), by[v]);
-    const bool whole = p->n == vecs * LANES;
-    if (is_gelu(p->act) || !whole) {
-        _Alignas(64) float sums[TILE * NR];
-        EACH V(store_ps)(sums + (r * vecs + v) * LANES, f[r][v]);
-        const at_gemm_panel ending = {.n = p->n,
-                                      .y = p->y,
-                                      .ldy = p->ldy,
-                                      .act = p->act,
-                                      .residual = p->residual,
-                                      .ld_residual = p->ld_residual};
-        put_tile(&ending, p->bias, i, rows, sums, vecs * LANES);
-        return;
-    }
-    if (p->bias) EACH f[r][v] = V(add_ps)(f[r][v], V(loadu_ps)(p->bias + v * LANES));
-    if (p->act != AT_END_NONE) EACH f[r][v] = relu(f[r][v], p->act);
-    const float *residual = p->residual ? p->residual + i * p->ld_residual : NULL;
-    if (residual)
-        EACH f[r][v] = V(add_ps)(f[r][v], V(loadu_ps)(residual + r * p->ld_residual + v * LANES));
-    float *y = p->y + i * p->ldy;
-    EACH V(storeu_ps)(y + r * p->ldy + v * LANES, f[r][v]);
+    end_tile(at_gemm_end_at(p->end, i, 0), rows, vecs, p->n, f);
 }
 
 /* A step of k, GROUP products: four bytes of a row. */

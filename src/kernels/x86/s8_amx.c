@@ -18,15 +18,7 @@ void at_gemm_s8_amx(const at_gemm_s8 *p)
     tiles_begin();
     for (size_t j = 0; at_s8_panel(p, &at_s8_form_tiles, j, &one); j++) {
         const float *scale = one.b;
-        const ending e = {.p = {.n = one.n,
-                                .y = one.y,
-                                .ldy = one.ldy,
-                                .bias = one.bias,
-                                .act = one.act,
-                                .residual = one.residual,
-                                .ld_residual = one.ld_residual},
-                          .scale = scale,
-                          .a_scale = one.a_scale};
+        const ending e = {.end = one.end, .n = one.n, .scale = scale, .a_scale = one.a_scale};
         const float *fix = scale + NR, *weights = fix + NR;
         run_panel(&e, one.m, one.a, one.lda, (const char *)weights, at_round_up(one.k, STEP) / STEP,
                   fix);
