@@ -166,12 +166,12 @@ void at_tag_head_memory(at_exec *x, const at_tag_head *h, at_tensor tokens, at_h
 void at_head_layer_cross(at_exec *x, const at_head_layer *l, size_t heads, const at_head_keys *keys,
                          at_tensor q, at_tensor in, at_tensor y)
 {
-    const size_t width = at_cols(y), images = keys->k.dims[0], n_k = keys->k.dims[1];
-    const size_t n_q = at_rows(y) / images;
+    const size_t width = at_cols(y), n_k = keys->k.dims[1], variants = keys->variants;
+    const size_t batch = variants ? variants : keys->k.dims[0], n_q = at_rows(y) / batch;
     const size_t mark = at_arena_mark(&x->arena);
-    at_tensor ctx = at_tensor2(x, images * n_q, width);
+    at_tensor ctx = at_tensor2(x, batch * n_q, width);
     at_attend(x, &(at_attention_args){
-                     .batch = images,
+                     .batch = batch,
                      .groups = 1,
                      .heads = heads,
                      .head_dim = width / heads,
@@ -183,13 +183,14 @@ void at_head_layer_cross(at_exec *x, const at_head_layer *l, size_t heads, const
                      .k = keys->k.data,
                      .v = keys->v.data,
                      .ldkv = keys->k.ld,
-                     .kv_batch = n_k * keys->k.ld,
+                     .kv_batch = variants ? 0 : n_k * keys->k.ld,
                      .out = ctx.data,
                      .ldo = width,
                      .out_batch = n_q * width,
                      .scale = 1.0f / sqrtf((float)(width / heads)),
                      .key_mask = keys->mask,
-                     .coarse = l->out.w.type == AT_I8 || l->out.w.narrow,
+                     // variants are told by their differences
+                     .coarse = !variants && (l->out.w.type == AT_I8 || l->out.w.narrow),
                      .kept = keys->kept,
                  });
     at_linear_to(x, ctx, &l->out, AT_ACT_NONE, &in, y);

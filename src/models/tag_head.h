@@ -17,6 +17,7 @@ typedef struct at_head_layer {
 typedef struct at_head_keys {
     at_tensor k, v;
     const float *mask; // [images, n] or NULL
+    size_t variants;   // one image's under so many masks, [variants, n]; 0: see above
     bool kept;         // for many calls: see at_attention_args
 } at_head_keys;
 
@@ -55,7 +56,7 @@ void at_tag_head_close(at_tag_head *h, const at_backend *backend, const at_alloc
 void at_head_layer_params(at_params *p, at_head_layer *l, const at_head_names *names, size_t hidden,
                           size_t token_dim, size_t ffn, float eps);
 void at_head_layer_close(at_head_layer *l, const at_backend *backend, const at_allocator *al);
-/* y = LN(attention(q, keys) Wo + in); q, in and y [images * n, hidden]. */
+/* y = LN(attention(q, keys) Wo + in); q, in and y [images (or variants) * n, hidden]. */
 void at_head_layer_cross(at_exec *x, const at_head_layer *l, size_t heads, const at_head_keys *keys,
                          at_tensor q, at_tensor in, at_tensor y);
 /* y = LN(W2 GELU(W1 y) + y) */

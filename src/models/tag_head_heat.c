@@ -6,7 +6,6 @@
  * to where a tag is decided, often beside the thing (docs/heatmap.md has the figures). */
 #include "models/tag_head.h"
 
-#include <math.h>
 #include <string.h>
 
 enum { ROWS = 1536 }; // of a block: as many labels as fit, at least one
@@ -42,37 +41,14 @@ static void fill_mask(size_t side, float *mask)
     }
 }
 
-/* One layer of all variants of n labels: y [variants, n, hidden] in place; `first`: all y are equal. */
+/* One layer of all variants of some labels: y [variants, n, hidden] in place. */
 static void layer_of(at_exec *x, const at_tag_head *h, const at_head_layer *l,
-                     const at_head_keys *keys, const float *mask, size_t variants, size_t n,
-                     at_tensor y)
+                     const at_head_keys *keys, const float *mask, size_t variants, at_tensor y)
 {
-    const size_t width = h->hidden, n_k = keys->k.dims[1], dim = width / h->heads;
     const size_t mark = at_arena_mark(&x->arena);
     const at_tensor q = at_linear_new(x, y, &l->query, AT_ACT_NONE);
-    at_tensor ctx = at_tensor2(x, variants * n, width);
-    at_attend(x, &(at_attention_args){
-                     .batch = variants,
-                     .groups = 1,
-                     .heads = h->heads,
-                     .head_dim = dim,
-                     .n_q = n,
-                     .n_k = n_k,
-                     .q = q.data,
-                     .ldq = q.ld,
-                     .q_batch = n * q.ld,
-                     .k = keys->k.data,
-                     .v = keys->v.data,
-                     .ldkv = keys->k.ld,
-                     .kv_batch = 0, // one picture for all
-                     .out = ctx.data,
-                     .ldo = width,
-                     .out_batch = n * width,
-                     .scale = 1.0f / sqrtf((float)dim),
-                     .key_mask = mask,
-                 });
-    at_linear_to(x, ctx, &l->out, AT_ACT_NONE, &y, y);
-    at_norm_to(x, y, &l->cross_norm, y);
+    const at_head_keys masked = {.k = keys->k, .v = keys->v, .mask = mask, .variants = variants};
+    at_head_layer_cross(x, l, h->heads, &masked, q, y, y);
     at_head_layer_ffn(x, l, y);
     at_arena_rewind(&x->arena, mark);
 }
@@ -90,7 +66,7 @@ static void block_of(at_exec *x, const at_tag_head *h, const at_label_queries *l
     for (size_t v = 0; v < variants; v++)
         at_copy_to(x, input, at_row_range(y, v * n, n));
     for (size_t i = 0; i < h->n_layers; i++)
-        layer_of(x, h, &h->layers[i], &memory->layers[i], mask, variants, n, y);
+        layer_of(x, h, &h->layers[i], &memory->layers[i], mask, variants, y);
     for (size_t v = 0; v < variants; v++)
         at_tag_head_classify(x, h, labels, first, at_row_range(y, v * n, n),
                              z.data ? z.data + v * n : NULL);
