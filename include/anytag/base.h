@@ -94,6 +94,7 @@ AT_API size_t at_build_info(char *text, size_t size);
 /* Cores this thread may use: those of its affinity mask, hyper-threads not counted, at most the control
  * group's quota; at least 1. The default number of threads. */
 AT_API int at_cpu_count(void);
+
 /* A file for a writer alone, created or emptied, to be renamed when it is whole (out.part): a lock, gone with the
  * descriptor that it returns, keeps another run on the same output away. -1 with errno; EWOULDBLOCK: it is
  * another's. A file system without locks is written as it is. */
