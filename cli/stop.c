@@ -2,21 +2,23 @@
 #include "cli.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t stopped, at_hand, words, silent;
+// atomic: any thread may be the one that takes the signal
+static atomic_int stopped, at_hand, words, silent;
 
 static void on_signal(int sig) // async-signal-safe: write, _exit
 {
-    if (stopped) _exit(128 + sig);
-    stopped = sig;
+    if (atomic_exchange(&stopped, sig)) _exit(128 + sig);
     if (silent || sig != SIGINT) return;
     char text[] = "finishing     images; press again to stop now\n";
-    int n = at_hand > 999 ? 999 : at_hand;
+    const int images = at_hand;
+    int n = images > 999 ? 999 : images;
     for (int i = 12; n && i >= 10; i--, n /= 10)
         text[i] = (char)('0' + n % 10);
-    if (at_hand < 1) text[12] = '0';
+    if (images < 1) text[12] = '0';
     static const char of_words[] = "finishing the words at hand; press again to stop now\n";
     const char *said = words ? of_words : text;
     const size_t size = words ? sizeof of_words : sizeof text;
@@ -33,7 +35,7 @@ void cli_stop_begin(const cli_options *o)
 
 void cli_stop_at_hand(size_t images)
 {
-    at_hand = (sig_atomic_t)images;
+    at_hand = (int)images;
 }
 
 void cli_stop_words(bool at_work)
@@ -43,5 +45,6 @@ void cli_stop_words(bool at_work)
 
 int cli_stopped(void)
 {
-    return stopped ? 128 + stopped : 0;
+    const int sig = stopped;
+    return sig ? 128 + sig : 0;
 }
