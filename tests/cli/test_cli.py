@@ -5,13 +5,12 @@ import json
 import os
 import signal
 import subprocess
-import time
 import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
-from program import BIN, lines, run
+from program import BIN, PATIENCE, lines, run
 
 
 def test_overview_and_help():
@@ -183,9 +182,8 @@ def test_interrupt_finishes_what_it_has(photos):
         os.symlink(photos / "a.jpg", photos / f"l{i:04}.jpg")
     p = subprocess.Popen([BIN, "tag", "-j", "1", "-f", "jsonl", str(photos)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     first = p.stdout.readline()
-    time.sleep(0.2)
     p.send_signal(signal.SIGINT)
-    rest, _ = p.communicate(timeout=60)
+    rest, _ = p.communicate(timeout=PATIENCE)
     assert p.returncode == 130
     for line in (first + rest).splitlines():
         json.loads(line)

@@ -8,7 +8,7 @@ import subprocess
 import numpy as np
 import pytest
 from PIL import Image
-from program import BIN, clean, lines, run
+from program import BIN, PATIENCE, clean, lines, run
 
 N = 44  # more than the ring holds, and enough for two plans
 
@@ -61,7 +61,7 @@ def test_results_come_before_the_last_input(many):
         p.stdin.flush()
         assert json.loads(p.stdout.readline())["source"]["name"] == name  # the list is still open
     p.stdin.write(f"{many}/09.jpg".encode())  # no line feed at the end
-    out, err = p.communicate(timeout=60)
+    out, err = p.communicate(timeout=PATIENCE)
     assert json.loads(out)["source"]["name"] == "09.jpg" and p.returncode == 1 and b"3 tagged, 1 failed" in err
 
 
@@ -71,7 +71,7 @@ def test_a_run_that_waits_for_its_list_can_be_stopped(many):
     p.stdin.flush()
     assert p.stdout.readline()
     p.send_signal(signal.SIGTERM)
-    assert p.wait(timeout=60) == 143
+    assert p.wait(timeout=PATIENCE) == 143
     p.stdin.close()
 
 
@@ -85,7 +85,7 @@ def test_a_run_that_waits_for_a_picture_can_be_stopped(many, tmp_path, what, job
     p = started("tag", "-f", "jsonl", "-j", jobs, many / "00.jpg", what, many / "01.jpg", cwd=tmp_path)
     assert json.loads(p.stdout.readline())["source"]["name"] == "00.jpg"
     p.send_signal(signal.SIGTERM)
-    assert p.wait(timeout=60) == 143
+    assert p.wait(timeout=PATIENCE) == 143
     said = p.stderr.read()
     assert b"1 tagged, 0 failed" in said and not p.stdout.read(), said
     p.stdin.close()
@@ -96,7 +96,7 @@ def test_a_run_that_waits_for_a_picture_can_be_stopped(many, tmp_path, what, job
 def test_a_picture_from_a_pipe(many, tmp_path):
     plain = json.loads(lines(run("tag", "-f", "jsonl", many / "00.jpg"))[0])["tags"]
     p = started("tag", "-f", "jsonl", "/dev/stdin")
-    out, _ = p.communicate((many / "00.jpg").read_bytes(), timeout=60)
+    out, _ = p.communicate((many / "00.jpg").read_bytes(), timeout=PATIENCE)
     assert json.loads(out)["tags"] == plain
     done = run("tag", "--max-bytes", "100", "-", data=(many / "00.jpg").read_bytes(), code=1)
     assert b"raise with --max-bytes" in done.stderr

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from program import BIN, clean, lines, run
+from program import BIN, PATIENCE, clean, lines, run
 
 BOX = pathlib.Path(__file__).parents[2] / "models" / "anytag-small-f16.gguf"
 
@@ -192,7 +192,7 @@ def test_interrupted(photos, tmp_path):
                          stderr=subprocess.PIPE, env=clean())
     p.stderr.readline()
     p.send_signal(signal.SIGINT)
-    assert p.wait(timeout=60) == 130
+    assert p.wait(timeout=PATIENCE) == 130
     p.stderr.close()
     assert out.read_bytes() == b"old" and not list(tmp_path.glob("*.part"))
 

@@ -6,10 +6,11 @@ import shlex
 import shutil
 import signal
 import subprocess
+import time
 
 import pytest
 from PIL import Image
-from program import BIN, clean, run
+from program import BIN, PATIENCE, clean, run, slowed
 
 pytestmark = pytest.mark.threads
 
@@ -120,10 +121,9 @@ def test_resume_needs_a_file(photos):
 
 
 def many(tmp_path, n):
-    """A folder of large pictures: there is time to stop a run."""
     folder = tmp_path / "many"
     folder.mkdir()
-    Image.new("RGB", (3000, 2000), (30, 90, 200)).save(folder / "000.jpg")
+    Image.new("RGB", (300, 200), (30, 90, 200)).save(folder / "000.jpg")
     for i in range(1, n):
         shutil.copy(folder / "000.jpg", folder / f"{i:03}.jpg")
     return folder
@@ -134,10 +134,12 @@ def test_stopped_and_carried_on(tmp_path, sig, code):
     folder, out = many(tmp_path, 24), tmp_path / "it's r.jsonl"
     p = subprocess.Popen([BIN, "tag", "-j", "1", "-f", "jsonl", "-o", str(out), str(folder)], stderr=subprocess.PIPE, env=clean())
     part = tmp_path / "it's r.jsonl.part"
-    while not (part.exists() and part.stat().st_size > 3000):
-        assert p.poll() is None
-    p.send_signal(sig)
-    _, said = p.communicate(timeout=60)
+    with slowed(p, 0.2):
+        while not (part.exists() and part.stat().st_size > 2000):
+            assert p.poll() is None
+            time.sleep(0.01)
+        p.send_signal(sig)  # is met at its next turn
+    _, said = p.communicate(timeout=PATIENCE)
     assert p.returncode == code
     assert sig == signal.SIGTERM or re.search(rb"finishing [12] image", b" ".join(said.split())), said  # one computed, one decoded
     first = len(records(out))
@@ -164,10 +166,12 @@ def test_killed_and_carried_on(tmp_path):
     kept = 0
     for go_on in ([], ["--resume"]):
         p = subprocess.Popen([BIN, "tag", "-q", "-j", "2", "-f", "jsonl", "-o", str(out), *go_on, str(folder)], env=clean())
-        while written(part) <= kept + 4:
-            assert p.poll() is None
-        p.kill()
-        p.wait(timeout=60)
+        with slowed(p, 0.2):
+            while written(part) <= kept + 4:
+                assert p.poll() is None
+                time.sleep(0.01)
+            p.kill()
+        p.wait(timeout=PATIENCE)
         kept = written(part)
         assert not out.exists() and kept < 60
     tagged, failed, skipped = counts(run("tag", "-f", "jsonl", "-o", out, "--resume", folder))
@@ -180,8 +184,10 @@ def test_stopping_a_resumed_run_loses_nothing(tmp_path):
     folder, out = many(tmp_path, 16), tmp_path / "r.jsonl"
     run("tag", "-f", "jsonl", "-o", out, *[folder / f"{i:03}.jpg" for i in range(12, 16)])
     p = subprocess.Popen([BIN, "tag", "-q", "-j", "1", "-f", "jsonl", "-o", str(out), "--resume", str(folder)], stderr=subprocess.PIPE, env=clean())
-    while not (tmp_path / "r.jsonl.part").exists():
-        assert p.poll() is None
-    p.send_signal(signal.SIGINT)
-    p.communicate(timeout=60)
+    with slowed(p, 0.2):
+        while not (tmp_path / "r.jsonl.part").exists():
+            assert p.poll() is None
+            time.sleep(0.01)
+        p.send_signal(signal.SIGINT)
+    p.communicate(timeout=PATIENCE)
     assert p.returncode == 130 and set(names(out)) >= {f"{i:03}.jpg" for i in range(12, 16)}

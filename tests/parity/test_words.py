@@ -85,7 +85,7 @@ def test_stopped_while_it_embeds(tmp_path):
         if "no model in the box" in line:
             pytest.skip("built without the model in the box")
     p.send_signal(signal.SIGINT)
-    _, said = p.communicate(timeout=60)
+    _, said = p.communicate(timeout=300)
     assert p.returncode == 130 and "finishing the words at hand" in said and "img" not in said and "images" not in said, said
     assert not (tmp_path / "set.gguf").exists()
 

@@ -44,10 +44,10 @@ class Page:
     def js(self, code, *args):
         return self.d.execute_script("return " + code, *args)
 
-    def until(self, code, what, seconds=15):
-        end = time.monotonic() + seconds
+    def until(self, code, what):
+        end = time.monotonic() + program.PATIENCE
         while not (got := self.js(code)):
-            assert time.monotonic() < end, f"not within {seconds} s: {what}\n{self.js('document.body.innerText')[:800]}\n{self.d.get_log('browser')}"
+            assert time.monotonic() < end, f"not within {program.PATIENCE} s: {what}\n{self.js('document.body.innerText')[:800]}\n{self.d.get_log('browser')}"
             time.sleep(0.03)
         return got
 
@@ -80,7 +80,7 @@ class Page:
         self.one("#files").send_keys("\n".join(map(str, paths)))
 
     def settled(self):
-        self.until("!document.querySelector('.skeleton, .cell[data-state=waiting], .cell[data-state=working]')", "the pictures are done", 30)
+        self.until("!document.querySelector('.skeleton, .cell[data-state=waiting], .cell[data-state=working]')", "the pictures are done")
 
     def tags(self):
         """[(name, score as shown)] of the picture on the screen"""
@@ -118,7 +118,7 @@ class Page:
         for old in self.downloads.iterdir():
             old.unlink()
         self.js("[...document.querySelectorAll('dialog .format button')].find(b => b.textContent === arguments[0]).click()", label)
-        end = time.monotonic() + 10
+        end = time.monotonic() + program.PATIENCE
         while not (files := [p for p in self.downloads.iterdir() if p.suffix != ".crdownload"]):
             assert time.monotonic() < end, f"no file of {label}"
             time.sleep(0.05)

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
+import time
 import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "cli"))
@@ -24,7 +24,7 @@ class Server:
         self.host, self.port, self.prefix = parts.hostname, parts.port, parts.path
 
     def connect(self):
-        return http.client.HTTPConnection(self.host, self.port, timeout=60)
+        return http.client.HTTPConnection(self.host, self.port, timeout=program.PATIENCE)
 
     def ask(self, method, path, body=None, headers=None):
         """(status, headers, body); JSON is read."""
@@ -35,9 +35,9 @@ class Server:
         finally:
             c.close()
 
-    def raw(self, data, close=False, timeout=30):
+    def raw(self, data, close=False):
         """What the server says to these bytes until it closes."""
-        with socket.create_connection((self.host, self.port), timeout=timeout) as s:
+        with socket.create_connection((self.host, self.port), timeout=program.PATIENCE) as s:
             said = b""
             with contextlib.suppress(OSError):
                 s.sendall(data)
@@ -53,7 +53,7 @@ class Server:
 
     def stop(self, code=0):
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(30) == code, self.log()
+        assert self.process.wait(program.PATIENCE) == code, self.log()
 
 
 def read(answer):
@@ -81,25 +81,17 @@ def serving(*args, env=None, code=0):
             process.wait()
 
 
-@contextlib.contextmanager
-def slowed(server, share=0.04, period=0.05):
-    """The server runs for this share of the time only: what a test does meanwhile comes before its end on any machine."""
-    over = threading.Event()
+def slowed(server, share=0.04):
+    return program.slowed(server.process, share)
 
-    def turns():
-        while not over.is_set():
-            server.process.send_signal(signal.SIGSTOP)
-            over.wait(period * (1 - share))
-            server.process.send_signal(signal.SIGCONT)
-            over.wait(period * share)
 
-    thread = threading.Thread(target=turns)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+def until(what, *args):
+    """Waits until what(*args) is true, and gives it."""
+    end = time.monotonic() + program.PATIENCE
+    while not (got := what(*args)):
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.02)
+    return got
 
 
 def form(parts, boundary="xXx"):

@@ -19,7 +19,7 @@ def test_examples(server, jpeg, tmp_path):
     assert len(examples) == 15
     for line in examples:
         line = line.replace("http://127.0.0.1:8080", server.url).replace("curl -s", "curl -sS --fail-with-body")
-        done = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, (line, done.stdout, done.stderr)
         if not re.search("metrics|ping|heatmap", line):
             answer = json.loads(done.stdout)

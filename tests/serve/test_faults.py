@@ -2,10 +2,9 @@
 import contextlib
 import pathlib
 import socket
-import time
 
 import pytest
-from serving import JPEG, form, program, serving, slowed
+from serving import JPEG, form, program, serving, slowed, until
 
 pytestmark = pytest.mark.threads
 GET = b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -23,12 +22,9 @@ def grows_less(s, memory, most):
         assert process(s)[1] < memory + most
 
 
-def settles(s, files, within=12):
+def settles(s, files):
     """As many files are open as were before."""
-    end = time.monotonic() + within
-    while process(s)[0] > files and time.monotonic() < end:
-        time.sleep(0.1)
-    assert process(s)[0] <= files, (process(s), files)
+    until(lambda: process(s)[0] <= files)
 
 
 @contextlib.contextmanager
@@ -39,7 +35,7 @@ def crowd(s, n, data=b"", buffer=None):
             c = socket.socket()
             if buffer:
                 c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-            c.settimeout(30)
+            c.settimeout(program.PATIENCE)
             c.connect((s.host, s.port))
             clients.append(c)
             if data:
@@ -51,6 +47,13 @@ def crowd(s, n, data=b"", buffer=None):
 
 
 @pytest.fixture(scope="module")
+def server():
+    """One that outlasts every test."""
+    with serving("--timeout", str(3 * program.PATIENCE)) as s:
+        yield s
+
+
+@pytest.fixture(scope="module")
 def impatient():
     """A server that gives up a silent client after two seconds."""
     with serving("--timeout", "2", "--queue", "16") as s:
@@ -58,16 +61,28 @@ def impatient():
         yield s
 
 
-def test_silent_clients(impatient):
-    """Half a line, half the headers, half a body, half a form, half a chunk: all are closed, others are served meanwhile."""
-    s = impatient
-    files = process(s)[0]
+@contextlib.contextmanager
+def silent(s):
+    """Ten clients each of half a line, half the headers, half a body, half a form and half a chunk."""
     post = b"POST /v1/tag HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=xXx\r\n"
     halves = [b"GE", b"GET /health HTTP/1.1\r\nHost: loc", post + b"Content-Length: 90000\r\n\r\n--xXx\r\nContent-Dis", post + b"Transfer-Encoding: chunked\r\n\r\nff\r\n--xXx\r\n"]
     with contextlib.ExitStack() as stack:
-        clients = [c for half in halves for c in stack.enter_context(crowd(s, 10, half))]
-        start = time.monotonic()
-        assert s.ask("GET", "/health")[0] == 200 and time.monotonic() - start < 2
+        yield [c for half in halves for c in stack.enter_context(crowd(s, 10, half))]
+
+
+def test_silent_clients_hold_up_nobody(server):
+    with silent(server) as clients:
+        assert server.ask("GET", "/health")[0] == 200
+        for c in clients:
+            c.setblocking(False)
+            with pytest.raises(BlockingIOError):  # it is still waited for
+                c.recv(1)
+
+
+def test_silent_clients_are_closed(impatient):
+    s = impatient
+    files = process(s)[0]
+    with silent(s) as clients:
         for c in clients:
             with contextlib.suppress(ConnectionError):
                 while c.recv(4096):  # TimeoutError: it was not closed
@@ -80,7 +95,7 @@ def test_a_client_that_never_reads(impatient):
     s = impatient
     files, memory = process(s)
     with crowd(s, 8, GET % b"/v1/tags" * 100, 4096) as clients:
-        time.sleep(1)
+        assert all(c.recv(12) == b"HTTP/1.1 200" for c in clients)  # and no more
         assert s.ask("GET", "/health")[0] == 200
         grows_less(s, memory, 60)
         settles(s, files)  # closed while they are still there
@@ -89,11 +104,12 @@ def test_a_client_that_never_reads(impatient):
                 c.sendall(b"x" * 10_000_000)
 
 
-def test_more_clients_than_connections(impatient):
-    s = impatient
+def test_more_clients_than_connections(server):
+    s = server
+    s.ask("GET", "/health")
     files = process(s)[0]
     with crowd(s, 300) as clients:
-        time.sleep(0.3)
+        until(lambda: process(s)[0] >= files + 200)
         assert process(s)[0] <= files + 260
         for c in clients[:100]:
             c.close()
@@ -127,18 +143,19 @@ def test_readers_of_a_job_that_leave(make_picture):
 
 
 def test_a_reader_of_a_job_that_waits_is_seen_to_leave(make_picture):
-    """Nothing is sent to it, so only its socket can tell."""
-    large = make_picture(size=(9000, 9000))
-    with serving() as s:
+    """Nothing is sent to it while another job is at work, so only its socket can tell."""
+    def job(n, **more):
+        return s.ask("POST", "/v1/jobs", *form([("image", f"{i}.jpg", make_picture(seed=i)) for i in range(n)] + [(k, None, v) for k, v in more.items()]))[2]["links"]
+    with serving("--cache", "0", "--batch", "1", "--parallel", "1") as s:
         s.ask("GET", "/health")
         files = process(s)[0]
-        with slowed(s, 0.3):  # the one picture is decoded for long
-            job = s.ask("POST", "/v1/jobs", large, JPEG)[2]
-            with crowd(s, 10, GET % job["links"]["events"].encode()):
-                time.sleep(0.2)
-            settles(s, files, 3)
-            assert s.ask("GET", job["links"]["self"])[2]["state"] == "running"
-        assert s.ask("DELETE", job["links"]["self"])[0] == 200
+        with slowed(s):
+            long, waits = job(40, tasks="tag,caption"), job(1)
+            with crowd(s, 10, GET % waits["events"].encode()) as clients:
+                assert all(c.recv(12) == b"HTTP/1.1 200" for c in clients)
+            settles(s, files)
+            assert s.ask("GET", waits["self"])[2]["done"] == 0
+            assert {s.ask("DELETE", links["self"])[0] for links in (waits, long)} == {200}
 
 
 def test_nothing_stays_of_two_thousand_requests(jpeg):

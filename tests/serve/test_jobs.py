@@ -2,10 +2,9 @@
 import csv
 import io
 import json
-import time
 
 import pytest
-from serving import JPEG, form, serving, slowed, without_times
+from serving import JPEG, form, program, serving, slowed, until, without_times
 
 pytestmark = pytest.mark.threads
 JSON = {"Content-Type": "application/json"}
@@ -38,12 +37,10 @@ def events(server, path, headers=None, most=10_000):
 
 
 def ended(server, path, headers=None):
-    for _ in range(2400):
-        state = server.ask("GET", path, headers=headers)[2]
-        if state["state"] != "running":
-            return state
-        time.sleep(0.05)
-    raise AssertionError(state)
+    def state():
+        told = server.ask("GET", path, headers=headers)[2]
+        return told if told["state"] != "running" else None
+    return until(state)
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +102,10 @@ def test_results(server, job, pictures):
 
 def test_cancel(make_picture):
     with serving("--batch", "1", "--batch-wait", "0") as server:
-        many = [(f"{i}.jpg", make_picture(seed=i, size=(900, 700))) for i in range(60)]
-        job = post(server, many)[2]
-        assert server.ask("DELETE", job["links"]["self"])[0] == 200
+        many = [(f"{i}.jpg", make_picture(seed=i)) for i in range(60)]
+        with slowed(server):
+            job = post(server, many)[2]
+            assert server.ask("DELETE", job["links"]["self"])[0] == 200
         state = ended(server, job["links"]["self"])
         assert state["state"] == "cancelled" and state["done"] < 60
         got = events(server, job["links"]["events"])
@@ -117,11 +115,13 @@ def test_cancel(make_picture):
         assert server.ask("DELETE", job["links"]["self"])[2]["state"] == "cancelled"  # again: it is forgotten
         assert server.ask("GET", job["links"]["self"])[2]["code"] == server.ask("DELETE", job["links"]["self"])[2]["code"] == "job-not-found"
         # stopping with a job at work and a reader at its events ends both
-        job = post(server, many)[2]
-        c = server.connect()
-        c.request("GET", job["links"]["events"])
-        answer = c.getresponse()
-        server.stop()
+        with slowed(server):
+            job = post(server, many)[2]
+            c = server.connect()
+            c.request("GET", job["links"]["events"])
+            answer = c.getresponse()
+            server.process.terminate()  # is met at its next turn
+        assert server.process.wait(program.PATIENCE) == 0, server.log()
         assert b'"cancelled"' in answer.read()
 
 

@@ -1,6 +1,7 @@
 """Many clients, slow clients, clients that go, and a server that is stopped while it works."""
 import collections
 import concurrent.futures
+import contextlib
 import json
 import re
 import signal
@@ -11,7 +12,7 @@ import threading
 import time
 
 import pytest
-from serving import JPEG, form, serving, without_times
+from serving import JPEG, form, program, serving, slowed, until, without_times
 
 pytestmark = pytest.mark.threads
 
@@ -31,7 +32,7 @@ def test_two_hundred_clients(make_picture):
         barrier = threading.Barrier(200)
 
         def client(i):
-            barrier.wait(30)
+            barrier.wait(program.PATIENCE)
             status, headers, body = s.ask("POST", "/v1/tag?threshold=0.1", pictures[i % 8], JPEG)
             if status == 200:
                 assert without_times(body) == want[i % 8]  # the same bits in any batch
@@ -66,10 +67,10 @@ def test_threads_of_their_own_take_pictures_one_by_one(make_picture):
 def test_different_wishes_at_once(make_picture):
     picture = make_picture(seed=3)
     paths = ["/v1/tag?threshold=0", "/v1/tag?threshold=0.2&top=2", "/v1/tag?only=dog&threshold=0", "/v1/tag?crop=0,0,9,9&threshold=0.3", "/v1/caption?beams=1", "/v1/analyze?num=2"]
-    with serving("--cache", "0", "--batch", "8", "--batch-wait", "50") as s:
-        want = [without_times(s.ask("POST", p, picture, JPEG)[2]) for p in paths]
+    with serving("--cache", "0", "--batch", "8", "--batch-wait", "50", "--parallel", "2") as s:
         with concurrent.futures.ThreadPoolExecutor(24) as pool:
             got = list(pool.map(lambda i: without_times(s.ask("POST", paths[i % 6], picture, JPEG)[2]), range(48)))
+        want = [without_times(s.ask("POST", p, picture, JPEG)[2]) for p in paths]
         assert got == [want[i % 6] for i in range(48)]
         assert len({json.dumps(w) for w in want}) == 6
 
@@ -102,12 +103,12 @@ def test_half_a_request_and_a_closed_half(server, jpeg):
 
 
 def test_slow_headers_are_cut_off(server):
+    start = time.monotonic()
     with socket.create_connection((server.host, server.port)) as s:
-        s.settimeout(30)
-        start = time.monotonic()
+        s.settimeout(program.PATIENCE)
         with pytest.raises(OSError):
             s.sendall(b"GET /health HTTP/1.1\r\n")
-            while time.monotonic() - start < 25:
+            while time.monotonic() - start < program.PATIENCE:
                 s.sendall(b"X: y\r\n")
                 time.sleep(0.5)
                 s.setblocking(False)
@@ -117,19 +118,19 @@ def test_slow_headers_are_cut_off(server):
                 except BlockingIOError:
                     pass
                 s.setblocking(True)
-        assert 9 < time.monotonic() - start < 20
+        assert time.monotonic() - start > 9
 
 
 def test_work_of_gone_clients_is_dropped(make_picture):
     with serving("--batch", "1", "--cache", "0") as s:
         gone = [socket.create_connection((s.host, s.port)) for _ in range(30)]
-        for i, c in enumerate(gone):
-            c.sendall(post(make_picture(seed=i), "/v1/caption"))
-        for c in gone:
-            c.close()
-        end = time.monotonic() + 30
-        while metric(s, "anytag_queue_depth") and time.monotonic() < end:
-            time.sleep(0.1)
+        with slowed(s, 0.1):
+            for i, c in enumerate(gone):
+                c.sendall(post(make_picture(seed=i), "/v1/caption"))
+            until(lambda: metric(s, "anytag_queue_depth") >= 20)
+            for c in gone:
+                c.close()
+        until(lambda: metric(s, "anytag_queue_depth") == 0)
         text = s.ask("GET", "/metrics")[2].decode()
         assert int(re.search(r'images_total\{task="caption",result="dropped"\} (\d+)', text)[1]) > 5
         assert "client-closed" in s.log()
@@ -145,17 +146,19 @@ def test_stop_while_busy(make_picture):
             except OSError as e:
                 results.append((e, None, None))
         clients = [threading.Thread(target=client, args=(i,)) for i in range(12)]
-        for c in clients:
-            c.start()
-        while metric(s, "anytag_queue_depth") < 6:
-            time.sleep(0.02)
         idle = socket.create_connection((s.host, s.port))  # must not keep it from stopping
-        s.process.send_signal(signal.SIGTERM)
-        with pytest.raises(OSError):
-            for _ in range(500):
-                socket.create_connection((s.host, s.port)).close()
-                time.sleep(0.01)
-        assert s.process.wait(30) == 0
+        with slowed(s, 0.1):
+            for c in clients:
+                c.start()
+            until(lambda: metric(s, "anytag_queue_depth") >= 6)
+            s.process.send_signal(signal.SIGTERM)  # is met at its next turn
+
+        def refuses():
+            with contextlib.suppress(OSError):
+                return socket.create_connection((s.host, s.port)).close()
+            return True
+        until(refuses)
+        assert s.process.wait(program.PATIENCE) == 0
         for c in clients:
             c.join()
         idle.close()
@@ -167,7 +170,7 @@ def test_stop_while_busy(make_picture):
 def test_ctrl_c(jpeg):
     with serving(code=130) as s:
         s.process.send_signal(signal.SIGINT)
-        assert s.process.wait(30) == 130
+        assert s.process.wait(program.PATIENCE) == 130
 
 
 def test_unix_socket(tmp_path):
@@ -207,10 +210,7 @@ def test_the_log_in_json(jpeg):
     with serving("--log-format", "json") as s:
         s.ask("POST", "/v1/tag?x=1", jpeg, JPEG | {"X-Request-Id": "mine-1"})
         s.ask("GET", "/health")
-        for _ in range(100):  # a line is written behind its answer
-            events = [e for e in map(json.loads, s.log().splitlines()) if "route" in e]
-            if len(events) == 2:
-                break
-            time.sleep(0.05)
+        until(lambda: s.log().count('"route"') == 2)  # a line is written behind its answer
+        events = [e for e in map(json.loads, s.log().splitlines()) if "route" in e]
     assert [(e["id"], e["route"], e["status"], e.get("code")) for e in events][0] == ("mine-1", "/v1/tag", 400, "invalid-parameter")
     assert events[1]["method"] == "GET" and events[1]["ms"] >= 0 and events[0]["bytes_in"] == len(jpeg)

@@ -1,14 +1,14 @@
 """Options of the server that other programs meet: pages of other origins, systemd, keys that share, tools that check."""
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
 import threading
-import time
 
 import pytest
-from serving import JPEG, form, program, serving
+from serving import JPEG, form, program, serving, slowed, until
 
 ORIGIN = {"Origin": "https://app.example.org"}
 
@@ -51,7 +51,7 @@ def test_systemd_is_told(name, tmp_path):
     path = name if name[0] == "\0" else str(tmp_path / name)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
         told.bind(path)
-        told.settimeout(30)
+        told.settimeout(program.PATIENCE)
         with serving(env={"NOTIFY_SOCKET": path.replace("\0", "@")}):
             assert told.recv(100) == b"READY=1"
         assert told.recv(100) == b"STOPPING=1"
@@ -65,17 +65,17 @@ def test_a_socket_of_systemd_is_used(tmp_path):
         start = f'exec 3<&{listener.fileno()}; LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" serve --no-config --port 1'
         process = subprocess.Popen(["bash", "-c", start, os.path.abspath(program.BIN)], pass_fds=[listener.fileno()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=program.clean())
         assert process.stdout.readline() == f"http://127.0.0.1:{port}\n", process.stderr.read()
-        with socket.create_connection(("127.0.0.1", port), 10) as s:
+        with socket.create_connection(("127.0.0.1", port), program.PATIENCE) as s:
             s.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             assert s.recv(100).startswith(b"HTTP/1.1 200")
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=program.PATIENCE)
         assert process.returncode == 0
     with socket.socket() as listener:  # one that others can reach needs a key, as any other
         listener.bind(("0.0.0.0", 0))
         listener.listen()
         start = start.replace("<&" + start.split("<&")[1].split(";")[0], f"<&{listener.fileno()}")
-        done = subprocess.run(["bash", "-c", start, os.path.abspath(program.BIN)], pass_fds=[listener.fileno()], capture_output=True, text=True, env=program.clean(), timeout=30)
+        done = subprocess.run(["bash", "-c", start, os.path.abspath(program.BIN)], pass_fds=[listener.fileno()], capture_output=True, text=True, env=program.clean(), timeout=program.PATIENCE)
         assert done.returncode == 2 and "--api-key-file" in done.stderr
 
 
@@ -96,13 +96,17 @@ def test_keys_share(make_picture, tmp_path):
         def ask(key, i):
             status = s.ask("POST", "/v1/caption?beams=2", make_picture(seed=i), JPEG | {"Authorization": f"Bearer {key}"})[0]
             order.append((key, status))
-        threads = [threading.Thread(target=ask, args=("first-key", i)) for i in range(20)]
-        for t in threads:
-            t.start()
-        time.sleep(0.2)
-        assert {status for _, status in order if status != 200} == {429}, order  # 18 is its share
+        threads = [threading.Thread(target=ask, args=("first-key", i)) for i in range(24)]
         late = threading.Thread(target=ask, args=("second-key", 99))
-        late.start()
+        def waiting():
+            return int(re.search(rb"^anytag_queue_depth (\d+)$", s.ask("GET", "/metrics", headers={"Authorization": "Bearer second-key"})[2], re.M)[1])
+        with slowed(s):
+            for t in threads:
+                t.start()
+            until(lambda: waiting() + len(order) >= 24)
+            assert {status for _, status in order if status != 200} == {429}, order  # 18 is its share
+            late.start()
+            until(lambda: ("second-key", 200) in order)
         for t in [late, *threads]:
             t.join()
     statuses = [status for key, status in order if key == "first-key"]

@@ -5,13 +5,12 @@ import json
 import pathlib
 import signal
 import threading
-import time
 import urllib.parse
 import zipfile
 
 import browser
 import pytest
-from serving import JPEG, program, serving, slowed
+from serving import JPEG, program, serving, slowed, until
 
 WEB = pathlib.Path(__file__).parents[2] / "web"
 
@@ -319,10 +318,11 @@ def test_cancel_and_go_on(page, server, tmp_path, make_picture):
         stopped = page.js("document.querySelectorAll('.cell[data-state=stopped]').length")
     assert stopped > 0
     page.shot("cancelled")
-    end = time.monotonic() + 10
-    while not ('anytag_jobs{state="running"} 0' in (said := server.ask("GET", "/metrics")[2].decode()) and 'anytag_jobs{state="cancelled"} 0' not in said):
-        assert time.monotonic() < end, "the server still works for nobody"
-        time.sleep(0.02)
+
+    def rests():
+        said = server.ask("GET", "/metrics")[2].decode()
+        return 'anytag_jobs{state="running"} 0' in said and 'anytag_jobs{state="cancelled"} 0' not in said
+    until(rests)  # it does not work for nobody
     page.js("[...document.querySelectorAll('.status button')].find(b => b.textContent === 'Go on').click()")
     page.settled()
     assert page.texts(".said-progress")[0].startswith("25 of 25 done")
@@ -509,7 +509,7 @@ def test_the_server_goes_with_a_job(chromium, tmp_path, make_picture):
             page.add(*paths)
             page.until("document.querySelector('.cell[data-state=done]')", "the first")
             s.process.send_signal(signal.SIGTERM)  # is met at its next turn
-        assert s.process.wait(30) == 0, s.log()
+        assert s.process.wait(program.PATIENCE) == 0, s.log()
     done = page.js("document.querySelectorAll('.cell[data-state=done]').length")
     assert done < 30
     page.until("document.querySelector('#banner:not([hidden])')", "the banner")

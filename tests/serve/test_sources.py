@@ -148,7 +148,7 @@ def test_public_addresses_in_a_network_of_their_own():
     set_up = "ip link set lo up && ip addr add 8.8.4.4/32 dev lo && ip addr add 10.1.2.3/32 dev lo"
     if subprocess.run(["unshare", "-rn", "sh", "-c", set_up], capture_output=True).returncode:
         pytest.skip("no network of one's own here")
-    done = subprocess.run(["unshare", "-rn", "sh", "-c", set_up + ' && exec "$0" "$@"', sys.executable, __file__], capture_output=True, text=True, timeout=100,
+    done = subprocess.run(["unshare", "-rn", "sh", "-c", set_up + ' && exec "$0" "$@"', sys.executable, __file__], capture_output=True, text=True, timeout=program.PATIENCE,
                           env={**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parent)})
     assert done.returncode == 0 and done.stdout.endswith("all is well\n"), done.stdout + done.stderr
 
