@@ -56,7 +56,7 @@ static at_status to_stream(void *user, const void *data, size_t size, at_error *
     return fwrite(data, 1, size, user) == size ? AT_OK : AT_E_OUT_OF_MEMORY;
 }
 
-bool put_record(request *r, const picture *p, const char *format, FILE *to)
+bool put_record(request *r, const picture *p, const char *format, bool excel, FILE *to)
 {
     const at_server *s = r->s;
     const result *x = p->result;
@@ -64,7 +64,8 @@ bool put_record(request *r, const picture *p, const char *format, FILE *to)
     at_writer *w = NULL;
     at_record_box *boxes = NULL;
     at_error err = {0};
-    const at_writer_options o = {.struct_size = sizeof o, .all_scores = r->want.scores};
+    const at_writer_options o = {
+        .struct_size = sizeof o, .all_scores = r->want.scores, .excel = excel};
     at_record record = {.struct_size = sizeof record,
                         .name = p->name,
                         .error = bad ? &p->error : NULL,
@@ -97,7 +98,7 @@ void answer_records(request *r)
     if (ok && many) fputs("{\"results\":[\n", f);
     for (size_t i = 0; ok && i < r->n_pictures; i++) {
         if (i) fputc(',', f);
-        ok = put_record(r, r->pictures[i], "jsonl", f);
+        ok = put_record(r, r->pictures[i], "jsonl", false, f);
     }
     if (ok && many) fputs("]}\n", f);
     if (f && fclose(f) != 0) ok = false;

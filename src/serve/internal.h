@@ -119,6 +119,7 @@ enum {
     Q_TAG,
     Q_SIZE,
     Q_FORMAT,
+    Q_EXCEL,
     Q_TOKEN,
     PARAMS
 };
@@ -146,6 +147,7 @@ bool param_set(request *r, const char *name, const char *value, size_t size);
 /* The problem of a name that is no tag; false. `pointer`: "/only". */
 bool unknown_tag(request *r, const char *pointer, const char *name);
 long param_number(const request *r, int q, long otherwise);
+bool param_flag(const request *r, int q); // false: not given
 bool wants_read(request *r);
 void wants_free(wants *w);
 
@@ -298,7 +300,7 @@ void answer_exact(request *r, json_t *value); // numbers with every bit of a flo
 void answer_find_problem(request *r);         // of its pictures
 void answer_problem(request *r);
 void answer_records(request *r);
-bool put_record(request *r, const picture *p, const char *format, FILE *to);
+bool put_record(request *r, const picture *p, const char *format, bool excel, FILE *to);
 
 /* --- body.c ---------------------------------------------------------------------------------------------- */
 

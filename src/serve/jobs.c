@@ -205,16 +205,21 @@ static void record_free(struct job_record *x)
 /* A picture's record in each format. *bytes: of the texts. */
 static bool put_texts(picture *p, struct job_record *x, uint64_t *bytes)
 {
-    static const char *const formats[JOB_FORMATS] = {"jsonl", "csv"};
+    static const char *const formats[JOB_FORMATS] = {"jsonl", "csv", "csv"};
     bool ok = true;
     *x = (struct job_record){.failed = p->error.status != AT_OK};
     *bytes = 0;
     for (int f = 0; ok && f < JOB_FORMATS; f++) {
         size_t size = 0;
         FILE *to = open_memstream(&x->text[f], &size);
-        ok = to && put_record(p->r, p, formats[f], to);
+        ok = to && put_record(p->r, p, formats[f], f == JOB_EXCEL, to);
         if (to && fclose(to) != 0) ok = false;
-        *bytes += size + 1;
+        if (ok && f == JOB_EXCEL && strcmp(x->text[f], x->text[JOB_CSV]) == 0) {
+            free(x->text[f]);
+            x->text[f] = NULL;
+        } else {
+            *bytes += size + 1;
+        }
     }
     if (!ok) record_free(x);
     return ok;
@@ -420,20 +425,27 @@ void jobs_delete(request *r)
 /* Records in the order of the pictures; a table has its heading once. */
 void jobs_results(request *r)
 {
+    const char *format = r->values[Q_FORMAT] ? r->values[Q_FORMAT] : "jsonl";
+    const bool table = strcmp(format, "csv") == 0, excel = param_flag(r, Q_EXCEL),
+               list = strcmp(format, "json") == 0;
+    if (excel && !table) {
+        (void)fail(&r->problem, AT_E_INVALID_PARAMETER, "excel: is for format=csv");
+        problem_point(&r->problem, "excel");
+        return;
+    }
     job *j = job_find(r);
     if (!j) return;
-    const char *format = r->values[Q_FORMAT] ? r->values[Q_FORMAT] : "jsonl";
-    const int f = strcmp(format, "csv") == 0 ? JOB_CSV : JOB_JSONL;
-    const bool list = strcmp(format, "json") == 0;
     char *text = NULL;
     size_t size = 0, n = 0;
     FILE *to = open_memstream(&text, &size);
     if (to && list) fputs("[\n", to);
     pthread_mutex_lock(&j->lock);
     for (size_t i = 0; to && i < j->total; i++) {
-        const char *said = j->records[i].text[f];
+        char *const *texts = j->records[i].text;
+        const char *said = excel && texts[JOB_EXCEL] ? texts[JOB_EXCEL]
+                                                     : texts[table ? JOB_CSV : JOB_JSONL];
         if (!said) continue;
-        const char *second = f == JOB_CSV && n ? strchr(said, '\n') : NULL;
+        const char *second = table && n ? strchr(said, '\n') : NULL;
         if (list && n) fputc(',', to);
         fputs(second ? second + 1 : said, to);
         n++;
@@ -443,9 +455,9 @@ void jobs_results(request *r)
     const bool ok = to && fclose(to) == 0;
     if (ok)
         answer(r, 200,
-               f == JOB_CSV ? "text/csv; charset=utf-8"
-               : list       ? "application/json"
-                            : "application/x-ndjson",
+               table  ? "text/csv; charset=utf-8"
+               : list ? "application/json"
+                      : "application/x-ndjson",
                text, size);
     else
         (void)fail(&r->problem, AT_E_OUT_OF_MEMORY, "no memory for the results");

@@ -5,7 +5,7 @@
 #include "serve/internal.h"
 
 enum { JOB_RUNNING, JOB_FINISHED, JOB_CANCELLED, JOB_STATES };
-enum { JOB_JSONL, JOB_CSV, JOB_FORMATS };
+enum { JOB_JSONL, JOB_CSV, JOB_EXCEL, JOB_FORMATS }; // the last: for spreadsheets
 enum { JOB_TOKEN = 32, STREAM_QUIET_S = 15 };
 
 struct job {
@@ -22,7 +22,8 @@ struct job {
     // of its pictures that are still to be done, and of its records; counted in the server's too
     uint64_t bytes;
     struct job_record {
-        char *text[JOB_FORMATS]; // NULL: not done
+        // NULL: not done; JOB_EXCEL also where it is as JOB_CSV, which is almost always
+        char *text[JOB_FORMATS];
         bool failed;
     } * records;   // [total], by picture
     size_t *order; // [done], as they were done

@@ -38,6 +38,8 @@ const param params[PARAMS] = {
     [Q_OFFSET] = {"offset", PARAM_INTEGER, FOR_VOCABULARY, 0, 100000000, NULL, "0", "leave out the first"},
     [Q_TEXT] = {"text", PARAM_TEXT, FOR_TEXT | FOR_IMMICH, 0, 0, NULL, "a red bicycle", "a text"},
     [Q_FORMAT] = {"format", PARAM_CHOICE, FOR_RESULTS, 0, 0, "jsonl|json|csv", "jsonl", "of the results"},
+    [Q_EXCEL] = {"excel", PARAM_FLAG, FOR_RESULTS, 0, 0, NULL, "0",
+        "csv: ' before texts that begin with = + - @, a tab or CR, which a spreadsheet would compute"},
     [Q_TOKEN] = {"token", PARAM_TEXT, FOR_JOB, 0, 0, NULL, "0a1b", "of a job's links: opens that job without a key"},
     [Q_ENTRIES] = {"entries", PARAM_TEXT, FOR_IMMICH, 0, 0, NULL, "{}", "tasks, types and models, as JSON"},
     [Q_TAG] = {"tag", PARAM_TEXT, FOR_HEAT, 0, 0, NULL, "dog", "which tag, in English or Chinese"},
@@ -140,7 +142,7 @@ long param_number(const request *r, int q, long otherwise)
     return r->values[q] ? strtol(r->values[q], NULL, 10) : otherwise;
 }
 
-static bool flag(const request *r, int q)
+bool param_flag(const request *r, int q)
 {
     const char *v = r->values[q];
     return v && (strcmp(v, "1") == 0 || strcmp(v, "true") == 0 || strcmp(v, "on") == 0);
@@ -310,7 +312,7 @@ static bool count_word(request *r, char *w, void *user)
 
 static bool read_custom(request *r, wants *w)
 {
-    w->only_custom = flag(r, Q_ONLY_CUSTOM);
+    w->only_custom = param_flag(r, Q_ONLY_CUSTOM);
     if (!r->values[Q_CUSTOM])
         return !w->only_custom || bad(r, "only_custom", NULL, "there are no words in %s", "custom");
     size_t n = 0;
@@ -356,8 +358,8 @@ bool wants_read(request *r)
         return fail(&r->problem, P_MODEL_NOT_AVAILABLE, "no model of this server can %s",
                     w->tasks & TASK_CAPTION && !r->s->caption ? "write captions" : "tag");
     w->tag = (at_tag_options){.struct_size = sizeof w->tag, .top = (int)param_number(r, Q_TOP, 0)};
-    w->scores = flag(r, Q_SCORES);
-    w->boxes = flag(r, Q_BOXES);
+    w->scores = param_flag(r, Q_SCORES);
+    w->boxes = param_flag(r, Q_BOXES);
     if (w->boxes) w->tag.heat = AT_HEAT_FOUND;
     bool ok = read_threshold(r, &w->tag) && read_crop(r, w->crop);
     if (ok && w->tasks & TASK_CAPTION) ok = read_caption(r, w);

@@ -100,6 +100,25 @@ def test_results(server, job, pictures):
     assert status == 400 and body["pointer"] == "/format"
 
 
+def test_results_for_a_spreadsheet(server, jpeg):
+    names = ["=1+1.jpg", "a.jpg", "-x, y.jpg", "'@z.jpg", "it's.jpg", "+.txt"]
+    told = post(server, [(n, b"no picture" if n == "+.txt" else jpeg) for n in names], threshold="0", top="2")[2]
+    assert ended(server, told["links"]["self"])["failed"] == 1
+
+    def rows(query):
+        status, headers, text = server.ask("GET", told["links"]["results"] + "?format=csv" + query)
+        assert status == 200 and headers["Content-Type"] == "text/csv; charset=utf-8"
+        return list(csv.reader(io.StringIO(text.decode())))
+
+    plain, guarded = rows(""), rows("&excel=1")
+    assert [r[0] for r in plain[1::2]] == names[:5] and rows("&excel=0") == plain
+    assert [r[0] for r in guarded[1::2]] == ["'=1+1.jpg", "a.jpg", "'-x, y.jpg", "''@z.jpg", "it's.jpg"]
+    assert [r[1:] for r in guarded] == [r[1:] for r in plain] and guarded[0] == plain[0]
+    for query in ("?excel=1", "?excel=1&format=jsonl", "?format=csv&excel=yes"):
+        status, _, body = server.ask("GET", told["links"]["results"] + query)
+        assert status == 400 and body["pointer"] == "/excel"
+
+
 def test_cancel(make_picture):
     with serving("--batch", "1", "--batch-wait", "0") as server:
         many = [(f"{i}.jpg", make_picture(seed=i)) for i in range(60)]
