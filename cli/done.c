@@ -6,6 +6,9 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 #include <utf8proc.h>
 
 enum { FILES_MAX = 4 };
@@ -35,7 +38,8 @@ void cli_sha256(const void *data, size_t size, char hex[CLI_HASH])
 
 bool cli_sha256_file(const char *path, char hex[CLI_HASH])
 {
-    FILE *f = fopen(path, "rb");
+    struct stat st;
+    FILE *f = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? fopen(path, "rb") : NULL;
     EVP_MD_CTX *ctx = f ? EVP_MD_CTX_new() : NULL;
     unsigned char block[1 << 15], bytes[32];
     bool ok = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL);
@@ -46,6 +50,21 @@ bool cli_sha256_file(const char *path, char hex[CLI_HASH])
     EVP_MD_CTX_free(ctx);
     if (f) (void)fclose(f);
     return ok;
+}
+
+static void hash_named(const cli_options *o, const char *option, const char *path,
+                       char hex[CLI_HASH])
+{
+    struct stat st;
+    struct timespec now = {0};
+    if (cli_sha256_file(path, hex) || stat(path, &st) != 0 || S_ISDIR(st.st_mode)) return;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)snprintf(hex, CLI_HASH, "%lld.%09ld %ld", (long long)now.tv_sec, now.tv_nsec,
+                   (long)getpid());
+    if (o->resume)
+        cli_warn("--%s: %s is no plain file and may say something else each time, so --resume "
+                 "leaves nothing out",
+                 option, path);
 }
 
 void cli_options_hash(const cli_options *o, const char *command, char hex[CLI_HASH])
@@ -59,7 +78,7 @@ void cli_options_hash(const cli_options *o, const char *command, char hex[CLI_HA
         char value[4096], content[CLI_HASH] = "";
         cli_value(o, r, value, sizeof value);
         if (r->argument && strstr(r->argument, "FILE"))
-            (void)cli_sha256_file(value[0] == '@' ? value + 1 : value, content);
+            hash_named(o, r->name, value[0] == '@' ? value + 1 : value, content);
         fprintf(all, "%s=%s %s\n", r->name, value, content);
     }
     if (all) (void)fclose(all);

@@ -6,9 +6,11 @@
 
 enum { CLI_HASH = 65 }; // hex digits of a SHA-256 and a NUL
 
+/* Of a plain file. False for any other: a pipe can be read once, and is not ours to empty. */
 bool cli_sha256_file(const char *path, char hex[CLI_HASH]);
 void cli_sha256(const void *data, size_t size, char hex[CLI_HASH]);
-/* Of every option whose value changes results, and of the files those name. */
+/* Of every option whose value changes results, and of the files those name; where one names a pipe, of this run
+ * alone, so that nothing passes for done by what another pipe of the name said. */
 void cli_options_hash(const cli_options *o, const char *command, char hex[CLI_HASH]);
 
 /* One finished piece of work: the picture's content, the model, the options, and where a file of its own

@@ -102,7 +102,7 @@ const cli_option cli_table[] = {
      "of folders, only names with these endings", 0},
     {"sort", 0, CLI_CHOICE, AT(sort), RUNS, "path|none",
      "order of a folder's pictures; none: as the file system lists them (default path); "
-     "tag and caption then begin while folders and lists are still being read",
+     "tag and caption then begin while folders and lists are still being read, but for --resume",
      0},
     {"files-from", 0, CLI_TEXT, AT(files_from), RUNS, "FILE|-",
      "read paths from a file, one a line", 0},

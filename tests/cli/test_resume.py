@@ -1,4 +1,6 @@
 """Runs that were stopped go on, and what is done is left out."""
+import contextlib
+import hashlib
 import json
 import os
 import re
@@ -6,6 +8,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -191,3 +194,47 @@ def test_stopping_a_resumed_run_loses_nothing(tmp_path):
         p.send_signal(signal.SIGINT)
     p.communicate(timeout=PATIENCE)
     assert p.returncode == 130 and set(names(out)) >= {f"{i:03}.jpg" for i in range(12, 16)}
+
+
+def test_lists_from_pipes(photos, tmp_path):
+    """A list is read to its end, then what is done is left out."""
+    out, pipe = tmp_path / "r.jsonl", tmp_path / "list"
+    text = "".join(f"{photos / n}\n" for n in ("c.webp", "a.jpg", "b.png")).encode()
+    os.mkfifo(pipe)
+    run("tag", "-f", "jsonl", "-o", out, photos / "a.jpg")
+    for more in ((), ("--sort", "none")):
+        done = run("tag", "-f", "jsonl", "-o", out, "--resume", *more, "--files-from", "-", data=text)
+        assert counts(done) == ((0, 0, 3) if more else (2, 0, 1))
+        with writer(pipe, text):
+            assert counts(run("tag", "-f", "jsonl", "-o", out, "--resume", *more, "--files-from", pipe)) == (0, 0, 3)
+    assert names(out) == ["c.webp", "a.jpg", "b.png"]
+
+
+@contextlib.contextmanager
+def writer(pipe, data):
+    """Opens the pipe once, writes all, and is gone: whoever opens it again waits for ever."""
+    thread = threading.Thread(target=pipe.write_bytes, args=(data,), daemon=True)
+    thread.start()
+    yield
+    thread.join()
+
+
+@pytest.mark.parametrize("shape", ["jsonl", "txt"])
+def test_a_pipe_is_read_once(photos, tmp_path, shape):
+    """Pictures, and files that options name, are not emptied to see whether they are done."""
+    pipe, only, out = tmp_path / "p.jpg", tmp_path / "only", tmp_path / ("r.jsonl" if shape == "jsonl" else "out")
+    os.mkfifo(pipe)
+    os.mkfifo(only)
+    base = ["tag", "-f", shape, "--resume", "-t", "0", "-o"]
+    for name in ("a.jpg", "b.png"):
+        with writer(pipe, (photos / name).read_bytes()):
+            run(*base, out, pipe)
+        if shape == "jsonl":
+            assert [r["source"]["sha256"] for r in records(out)] == [hashlib.sha256((photos / name).read_bytes()).hexdigest()]
+    out = tmp_path / ("s.jsonl" if shape == "jsonl" else "out2")
+    for word in ("dog", "cat"):  # the same option, another content
+        with writer(only, word.encode()):
+            done = run(*base, out, "--only", f"@{only}", photos / "a.jpg")
+        assert b"is no plain file" in done.stderr
+        text = (out if shape == "jsonl" else next(out.glob("*.txt"))).read_text()
+        assert word in text and ("dog" in text) == (word == "dog")
