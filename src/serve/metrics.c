@@ -250,6 +250,8 @@ void metrics_text(request *r)
     const double connections = (double)s->n_connections, pending = (double)s->pending;
     pthread_mutex_unlock(&s->lock);
     one(f, "http_connections", "gauge", "Open connections.", connections);
+    one(f, "body_bytes", "gauge", "Bodies that are being read or worked on.",
+        (double)atomic_load(&s->held));
     one(f, "queue_depth", "gauge", "Pictures waiting or at work.", pending);
     put_models(f, s);
     size_t jobs[3];

@@ -2,6 +2,7 @@
 import contextlib
 import pathlib
 import socket
+import struct
 
 import pytest
 from serving import JPEG, form, program, serving, slowed, until
@@ -88,6 +89,52 @@ def test_silent_clients_are_closed(impatient):
                 while c.recv(4096):  # TimeoutError: it was not closed
                     pass
     settles(s, files)
+
+
+PART = b'--xXx\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
+SHORT = {"image/jpeg": b"\xff\xd8", "multipart/form-data; boundary=xXx": PART, "application/json": b'{"image":{"base64":"'}
+
+
+def short(kind, path=b"/v1/tag", size=300_000):
+    """A request of which `size` bytes of 3 MB come."""
+    head = b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000\r\nContent-Type: %s\r\n\r\n" % (path, kind.encode())
+    return head + SHORT[kind] + b"A" * size
+
+
+def body_bytes(s):
+    return next(float(x.split()[1]) for x in s.ask("GET", "/metrics")[2].decode().splitlines() if x.startswith("anytag_body_bytes "))
+
+
+@pytest.mark.parametrize("end", ["close", "half", "reset"])
+@pytest.mark.parametrize("kind", SHORT)
+def test_bodies_that_end_early(server, kind, end):
+    """Hung up before Content-Length is reached: connection and bytes are given back, and nobody waits for the rest."""
+    files = process(server)[0]
+    with crowd(server, 12, short(kind)) as clients, crowd(server, 4, short(kind, b"/v1/jobs")) as jobs:
+        clients += jobs
+        until(lambda: body_bytes(server) >= 16 * 300_000)
+        for c in clients:
+            if end == "reset":
+                c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            if end == "half":
+                c.shutdown(socket.SHUT_WR)
+                with contextlib.suppress(ConnectionError):
+                    assert c.recv(4096) == b""  # TimeoutError: it was not closed
+            c.close()
+        until(lambda: body_bytes(server) == 0)
+    settles(server, files)
+
+
+@pytest.mark.parametrize("kind", SHORT)
+def test_bodies_that_stop(impatient, kind):
+    """The rest never comes, and the client does not hang up: the server does."""
+    files = process(impatient)[0]
+    with crowd(impatient, 12, short(kind, size=30_000)) as clients:
+        for c in clients:
+            with contextlib.suppress(ConnectionError):
+                assert c.recv(4096) == b""
+        until(lambda: body_bytes(impatient) == 0)
+        settles(impatient, files)
 
 
 def test_a_client_that_never_reads(impatient):
