@@ -239,7 +239,8 @@ static inline size_t at_softmax_seen(const at_softmax *p, size_t i)
 }
 
 /* out[i, :] = sum_j P_ij v[j, :], P = softmax_j(scale * q[i] . k[j] + bias[i, j] +
- * (region[j] != own[i] ? -100 : 0) + mask[j]); i < n_q, j < n_k. */
+ * (region[j] != own[i] ? -100 : 0) + mask[j]); i < n_q, j < n_k, and j <= before + i if causal; 0 where
+ * there is no such j. */
 typedef struct at_attend_head {
     size_t n_q, n_k, dim;
     const float *q; // [.., dim]
@@ -255,13 +256,20 @@ typedef struct at_attend_head {
     const uint8_t *region; // [n_k] or NULL
     const uint8_t *own;    // [n_q], with region
     const float *mask;     // [n_k] or NULL
-    void *room;            // at_attend_room bytes, AT_ALIGN aligned
+    // of attend_f32 alone:
+    bool causal;
+    ptrdiff_t before;
+    const int32_t
+        *next_rows; // [n_k] of the next call's q, k and v, to be fetched into the cache; or NULL
+    const float *next_q, *next_k, *next_v;
+    void *room; // at_attend_room bytes, AT_ALIGN aligned
 } at_attend_head;
 
+/* Packed keys and values, and what a block of queries needs, of attend_f32; attend_bf16 takes less. */
 static inline size_t at_attend_room(size_t n_k, size_t dim)
 {
     n_k = at_round_up(n_k, 32), dim = at_round_up(dim, 32);
-    return 2 * 2 * n_k * dim + 32 * (2 * dim + 4 * n_k + 4 * dim + 4);
+    return sizeof(float) * (2 * n_k * dim + 32 * (n_k + 4 * dim + 4));
 }
 
 /* y[ox, :] = act(bias + sum over dy, dx of rows[dy][ox * stride - pad + dx, :] * weight[dy, dx, :]),

@@ -47,6 +47,8 @@
     K(layer_norm, (size_t n, const float *x, const float *gamma, const float *beta, float eps, float *y), SUM(8)) \
     /* rows of attention, in place; see at_softmax */                                              \
     K(softmax, (const at_softmax *p), ULP(8))                                                      \
+    /* a head of attention; see at_attend_head */                                                  \
+    K(attend_f32, (const at_attend_head *p), SUM(16))                                              \
     /* a head of attention whose inputs and weights are rounded to bfloat16; see at_attend_head */         \
     K(attend_bf16, (const at_attend_head *p), SUM(65536))                                               \
     /* y[0..n) = mean of rows, added pairwise */                                                   \
@@ -68,7 +70,7 @@
 /* A level names the rows it improves. */
 #define AT_KERNELS_AVX2(K)                                                                         \
     K(gemm_panel) K(seven_rows) K(gemm_seven) K(gemm_rows) K(block_rows) K(block_panel) K(pack_32) K(pack_16) K(f32_of_f16) K(f32_of_bf16) K(f16_of_f32) K(bf16_of_f32)  \
-    K(gelu) K(quick_gelu) K(gelu_coarse) K(add) K(layer_norm) K(softmax) K(mean_rows) K(depthwise_row)        \
+    K(gelu) K(quick_gelu) K(gelu_coarse) K(add) K(layer_norm) K(softmax) K(attend_f32) K(mean_rows) K(depthwise_row)        \
     K(dots_f32) K(dots_f16) K(dots_bf16) K(mix_f32) K(mix_f16) K(mix_bf16)                      \
     K(resize_across) K(resize_down) K(gemm_s8) K(quantize_row)
 #define AT_KERNELS_AVXVNNI(K) K(gemm_s8) K(quantize_row)
@@ -76,7 +78,7 @@
 #define AT_KERNELS_AVX512BF16(K) K(gemm_bf16) K(bf16_of_f32)
 #define AT_KERNELS_AMX(K) K(gemm_s8) K(gemm_bf16) K(attend_bf16)
 #define AT_KERNELS_AVX512(K)                                                                       \
-    K(gemm_panel) K(seven_rows) K(gemm_seven) K(gemm_rows) K(block_rows) K(block_panel) K(f32_of_f16) K(f32_of_bf16) K(gelu) K(quick_gelu) K(gelu_coarse) K(layer_norm) K(softmax) \
+    K(gemm_panel) K(seven_rows) K(gemm_seven) K(gemm_rows) K(block_rows) K(block_panel) K(f32_of_f16) K(f32_of_bf16) K(gelu) K(quick_gelu) K(gelu_coarse) K(layer_norm) K(softmax) K(attend_f32) \
     K(resize_across) K(resize_down)
 // clang-format on
 

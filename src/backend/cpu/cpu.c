@@ -34,8 +34,7 @@ static at_status cpu_open(at_device **out, int threads, const at_allocator *al, 
     d->workers = at_pool_size(d->pool);
     d->scratch = at_calloc(al, (size_t)d->workers, sizeof *d->scratch);
     if (!d->scratch) return no_memory(d, err);
-    size_t floats = at_max_size(at_cpu_linear_floats(d->kernels),
-                                at_cpu_attention_floats(d->kernels));
+    size_t floats = at_max_size(at_cpu_linear_floats(d->kernels), at_cpu_attention_floats());
     floats = at_max_size(at_max_size(floats, AT_MAX_ROW), at_cpu_seven_floats(d->kernels));
     for (int w = 0; w < d->workers; w++) {
         d->scratch[w].data = at_alloc(al, floats * sizeof(float));

@@ -10,11 +10,10 @@ enum {
     AT_GROUP_LEAST = 4, // and at least, when there is too little work for all threads
     AT_ROWS_LEAST = 24, // rows of such a chunk
     AT_CHUNKS_A_WORKER =
-        3,           // so that a thread that lost its core for a while is not waited for long
-    AT_ROW_PAD = 16, // floats between copied rows: they do not fall on each other in the cache
-    AT_Q_BLOCK = 48, // query rows whose scores are in memory at once; at least AT_NR_MAX
-    AT_Q_FEW = 8,    // query rows that read kept keys where they lie
-    AT_Q_RANGE = 4 * AT_Q_BLOCK, // query rows of a chunk at most
+        3,            // so that a thread that lost its core for a while is not waited for long
+    AT_ROW_PAD = 16,  // floats between copied rows: they do not fall on each other in the cache
+    AT_Q_FEW = 8,     // query rows that read kept keys where they lie
+    AT_Q_RANGE = 192, // query rows of a chunk at most
 };
 
 typedef struct at_scratch {
@@ -51,7 +50,7 @@ void at_cpu_add(at_device *d, size_t n, const float *a, const float *b, float *y
 size_t at_cpu_linear_floats(const at_kernels *kn);
 size_t at_cpu_seven_floats(const at_kernels *kn);
 size_t at_cpu_seven_shared_floats(const at_kernels *kn); // and all of them together
-size_t at_cpu_attention_floats(const at_kernels *kn);
+size_t at_cpu_attention_floats(void);
 size_t at_cpu_narrow_bytes(const at_kernels *kn); // and of rooms
 
 at_status at_cpu_pack(at_matrix *out, const void *w, at_dtype src, at_dtype dst, size_t n, size_t k,

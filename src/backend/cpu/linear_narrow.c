@@ -74,7 +74,7 @@ static void narrow(const product *p, size_t first, size_t n, char *room, size_t 
 /* Very deep products do without. */
 static bool room_fits(const product *p, size_t m)
 {
-    return at_s8_room(m, p->a->w->k) <= at_cpu_attention_floats(p->kn) * sizeof(float);
+    return at_s8_room(m, p->a->w->k) <= at_cpu_attention_floats() * sizeof(float);
 }
 
 /* m narrowed rows, from row `row` of X on, against panels [first, last). */
