@@ -60,6 +60,7 @@ static int model_json(const cli_options *o, const at_model *m)
     for (int i = 0; i < FACTS; i++)
         (void)json_object_set_new(all, facts[i].name, cli_json_text(facts[i].text(m)));
     (void)json_object_set_new(all, "builtin", json_boolean(at_model_is_builtin(m)));
+    (void)json_object_set_new(all, "packed", cli_json_text(at_model_packed(m)));
     (void)json_object_set_new(all, "image_size", json_integer(at_model_image_size(m)));
     (void)json_object_set_new(all, "tags", json_integer((json_int_t)at_model_tags(m)));
     (void)json_object_set_new(all, "parameters", json_integer((json_int_t)at_model_parameters(m)));
@@ -86,6 +87,11 @@ static void model_text(const at_model *m)
     if (at_model_match_width(m))
         printf("%-14svectors of %zu, texts of %zu tokens\n", "match", at_model_match_width(m),
                at_model_match_tokens(m));
+    if (at_model_packed(m)[0]) {
+        printf("%-14s", "packed for");
+        cli_print_plain(stdout, at_model_packed(m));
+        putchar('\n');
+    }
     printf("%-14s%.1f MB\n", "file", (double)at_model_bytes(m) / 1e6);
     if (at_model_is_builtin(m))
         printf(

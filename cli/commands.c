@@ -42,7 +42,8 @@ const cli_command cli_commands[] = {
      cmd_calibrate},
     {"convert", "convert [OPTIONS] IN OUT",
      "an official checkpoint (.pth), safetensors, or a model, to a model file",
-     "  anytag convert ram_swin_large_14m.pth ram.gguf --official recognize-anything --type f16\n",
+     "  anytag convert ram_swin_large_14m.pth ram.gguf --official recognize-anything --type f16\n"
+     "  anytag convert ram.gguf ram-here.gguf --packed\n",
      cmd_convert},
     {"quantize", "quantize [OPTIONS] IN OUT", "a model file in fewer bytes, and what that costs",
      "  anytag quantize ram.gguf ram-int8.gguf\n"

@@ -38,7 +38,8 @@ typedef struct cli_options {
     bool no_auth, metrics_public, no_ui;
     bool no_verify, check, tensors, resume, force, txt_append, underscore, follow, all_scores,
         official_pixels, no_rotate, quiet, no_recursive, hidden, scores, null_ends, from0, bom,
-        excel, dry_run, stats, tag_list, json, help, system, no_sha256, no_config, project_config;
+        excel, dry_run, stats, tag_list, json, help, system, no_sha256, packed, no_config,
+        project_config;
 
     const char *origin[CLI_OPTIONS_MAX]; // where each row's value is from; NULL: the default
     char **words;                        // of the command line, behind the command

@@ -38,6 +38,10 @@ typedef struct at_convert_options {
     at_log_fn log; /* hears what was ignored */
     void *log_user;
     const char *merges; /* of CLIP's tokenizer: bpe_simple_vocab_16e6.txt.gz, or its text */
+    /* 1: a model file is written once more, its matrices as this processor's kernels read them: it is opened
+     * without a copy of them, and processes share its pages. Other processors may refuse it. Type, name and
+     * lists are the model's: they must not be given. */
+    int packed;
 } at_convert_options;
 
 /* Writes `out` whole or not at all (out.part, renamed).   in, out, options borrow

@@ -40,6 +40,8 @@ AT_API const char *at_model_name(const at_model *model);         /* "ram_plus_sw
 AT_API const char *at_model_architecture(const at_model *model); /* "ram", "ram_plus", "ram_lite" */
 AT_API const char *at_model_precision(
     const at_model *model); /* "f32", "f16", "bf16", "int8" of matrices */
+/* How the file's matrices lie, if they are as a processor's kernels read them (at_convert_options.packed); "". */
+AT_API const char *at_model_packed(const at_model *model);
 AT_API at_compute at_model_compute(const at_model *model); /* as it was opened */
 AT_API const char *at_model_licence(const at_model *model);
 AT_API const char *at_model_description(const at_model *model);

@@ -18,6 +18,7 @@ enum {
     AT_MAX_BYTES_DEPTH = 32768, // k of a matrix of bytes
     AT_MAX_KEYS = 4096,         // n_k of an attention
     AT_MAX_HEAD_DIM = 256,      // its head_dim
+    AT_LAYOUT_TEXT = 96,        // of at_backend.layout, with its NUL
 };
 
 /* Weights [n, k] of a linear layer (PyTorch's [out, in]), packed for the device. */
@@ -28,8 +29,9 @@ typedef struct at_matrix {
     // widened on their way, products and sums are f32
     at_dtype type;
     bool narrow; // AT_BF16 whose products are of bfloat16: x is rounded to it, sums are f32
-    void *data;  // packed, owned; layout is the backend's
+    void *data;  // packed, AT_SLACK readable bytes behind; layout is the backend's
     size_t bytes;
+    bool borrowed; // data is a mapped file's: read-only, not freed
 } at_matrix;
 
 typedef enum at_act {
@@ -181,6 +183,11 @@ typedef struct at_backend {
     at_status (*pack_bf16)(at_matrix *out, const void *w, at_dtype src, size_t n, size_t k,
                            at_pool *pool, const at_allocator *al, at_error *err);
     void (*unpack)(at_matrix *m, const at_allocator *al); // frees; a zeroed one is fine
+    /* How this device's panels for AT_COMPUTE_F32 lie, in words: where they are equal, a matrix packed there
+     * is a matrix packed here, byte for byte. */
+    void (*layout)(char text[AT_LAYOUT_TEXT]);
+    /* The same panels of weights [n, k] as a tensor of `type`: rows and columns. k is whole blocks, if any. */
+    void (*panels)(at_dtype type, size_t n, size_t k, uint64_t dims[2]);
     at_status (*open)(at_device **out, int threads, const at_allocator *al, at_error *err);
     void (*close)(at_device *d);
     at_pool *(*pool)(at_device *d);

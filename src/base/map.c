@@ -52,3 +52,11 @@ void at_map_drop(const at_map *map, size_t offset, size_t size)
     const size_t last = (offset + size) / page * page;
     if (last > first) madvise((void *)(uintptr_t)(map->data + first), last - first, MADV_DONTNEED);
 }
+
+void at_map_need(const at_map *map, size_t offset, size_t size)
+{
+    if (!map->owned || offset > map->size || size > map->size - offset) return;
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t first = offset / page * page;
+    madvise((void *)(uintptr_t)(map->data + first), offset + size - first, MADV_WILLNEED);
+}

@@ -16,5 +16,7 @@ void at_map_close(at_map *map); // a zeroed one is fine
 /* Says that [offset, offset + size) will not be read soon: whole pages inside leave our resident
  * memory and come back from the file when touched again. Never fails. */
 void at_map_drop(const at_map *map, size_t offset, size_t size);
+/* Says that it will be: whole pages around it are read ahead, if they are not in the page cache. Never fails. */
+void at_map_need(const at_map *map, size_t offset, size_t size);
 
 #endif

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ALIGNMENT = 32, MAX_TENSORS = 65536, MAX_PATCHES = 32 };
+enum { ALIGNMENT = 32, MOST_ALIGNMENT = 64, MAX_TENSORS = 65536, MAX_PATCHES = 32 };
 enum { FLUSH_STEP = 64 << 20 }; // bytes between two requests to hand pages to the disk
 static const size_t HEADER_LIMIT = 256u << 20;
 
@@ -25,7 +25,7 @@ struct at_gguf_writer {
     char *path, *part;
     int fd;
     at_buf keys, infos;
-    uint64_t n_keys, n_tensors;
+    uint64_t n_keys, n_tensors, alignment;
     uint64_t data_end; // of the announced tensors, relative to the data's beginning
     uint64_t *ends;    // [n_tensors] of each, without padding
     size_t cap_ends;
@@ -62,8 +62,11 @@ at_status at_gguf_create(at_gguf_writer **out, const char *path, const at_alloca
     at_gguf_writer *g = at_new(al, at_gguf_writer);
     const size_t len = strlen(path);
     if (!g) return at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory", path);
-    *g = (at_gguf_writer){
-        .al = al, .fd = -1, .path = at_strndup(al, path, len), .part = at_alloc(al, len + 6)};
+    *g = (at_gguf_writer){.al = al,
+                          .fd = -1,
+                          .alignment = ALIGNMENT,
+                          .path = at_strndup(al, path, len),
+                          .part = at_alloc(al, len + 6)};
     at_buf_init(&g->keys, al, HEADER_LIMIT);
     at_buf_init(&g->infos, al, HEADER_LIMIT);
     at_status status = AT_OK;
@@ -141,6 +144,11 @@ void at_gguf_u32(at_gguf_writer *g, const char *key, uint32_t value)
     add_key(g, key, 4);
     add_le(&g->keys, value, 4);
 }
+void at_gguf_align_64(at_gguf_writer *g)
+{
+    at_gguf_u32(g, "general.alignment", MOST_ALIGNMENT);
+    g->alignment = MOST_ALIGNMENT;
+}
 void at_gguf_f32(at_gguf_writer *g, const char *key, float value)
 {
     add_key(g, key, 6);
@@ -185,7 +193,7 @@ void at_gguf_tensor(at_gguf_writer *g, const char *name, at_dtype type, const ui
         fits = fits && !__builtin_mul_overflow(bytes, n, &bytes);
     }
     fits = fits && !__builtin_add_overflow(g->data_end, bytes, &end) &&
-           end <= INT64_MAX - ALIGNMENT;
+           end <= INT64_MAX - MOST_ALIGNMENT;
     if (!fits || n_dims < 0 || n_dims > 4 || strlen(name) > 63 || g->n_tensors == MAX_TENSORS ||
         g->started) {
         fail(g, AT_E_INTERNAL, "a tensor that GGUF cannot hold");
@@ -208,7 +216,7 @@ void at_gguf_tensor(at_gguf_writer *g, const char *name, at_dtype type, const ui
     add_le(&g->infos, ids[type], 4);
     add_le(&g->infos, g->data_end, 8);
     g->ends[g->n_tensors++] = end;
-    g->data_end = (end + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    g->data_end = (end + g->alignment - 1) / g->alignment * g->alignment;
 }
 
 static void write_all(at_gguf_writer *g, const void *data, size_t size)
@@ -228,7 +236,7 @@ static void write_all(at_gguf_writer *g, const void *data, size_t size)
 
 static void pad(at_gguf_writer *g, uint64_t bytes)
 {
-    static const char zeros[ALIGNMENT];
+    static const char zeros[MOST_ALIGNMENT];
     write_all(g, zeros, (size_t)bytes);
 }
 
@@ -247,7 +255,7 @@ static void start(at_gguf_writer *g)
         write_all(g, g->keys.data, g->keys.len);
         write_all(g, g->infos.data, g->infos.len);
         const uint64_t size = head.len + g->keys.len + g->infos.len;
-        g->start = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+        g->start = (size + g->alignment - 1) / g->alignment * g->alignment;
         pad(g, g->start - size);
     }
     at_buf_reset(&head);
@@ -270,7 +278,7 @@ void at_gguf_data(at_gguf_writer *g, const void *data, size_t bytes)
         p += n;
         bytes -= n;
         while (g->current < g->n_tensors && g->at == g->ends[g->current]) { // empty tensors too
-            const uint64_t next = (g->at + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+            const uint64_t next = (g->at + g->alignment - 1) / g->alignment * g->alignment;
             if (g->current + 1 < g->n_tensors) pad(g, next - g->at), g->at = next;
             g->current++;
         }

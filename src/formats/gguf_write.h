@@ -11,6 +11,8 @@ typedef struct at_gguf_writer at_gguf_writer;
 
 at_status at_gguf_create(at_gguf_writer **out, const char *path, const at_allocator *al,
                          at_error *err);
+/* Tensors begin at multiples of 64 bytes, not of 32; before the first is announced. */
+void at_gguf_align_64(at_gguf_writer *g);
 void at_gguf_str(at_gguf_writer *g, const char *key, const char *value);
 void at_gguf_u32(at_gguf_writer *g, const char *key, uint32_t value);
 void at_gguf_f32(at_gguf_writer *g, const char *key, float value);

@@ -351,6 +351,11 @@ void at_weights_drop(const at_weights *w, const at_weight *t)
     at_map_drop(&w->map, (size_t)t->offset, (size_t)t->bytes);
 }
 
+void at_weights_need(const at_weights *w, const at_weight *t)
+{
+    at_map_need(&w->map, (size_t)t->offset, (size_t)t->bytes);
+}
+
 size_t at_weights_meta_count(const at_weights *w)
 {
     return w->n_metas;

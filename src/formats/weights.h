@@ -38,6 +38,8 @@ const at_weight *at_weights_at(const at_weights *w, size_t i);           // in f
 const at_weight *at_weights_find(const at_weights *w, const char *name); // hashed; NULL
 /* The tensor's pages will not be read soon (at_map_drop). */
 void at_weights_drop(const at_weights *w, const at_weight *t);
+/* They will be (at_map_need). */
+void at_weights_need(const at_weights *w, const at_weight *t);
 
 /* Metadata (GGUF key-values; safetensors' __metadata__ strings). */
 typedef enum at_meta_type {

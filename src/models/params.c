@@ -96,6 +96,12 @@ int at_param_stored(const at_param *p, uint64_t dims[4])
     }
 }
 
+bool at_param_is_matrix(const at_param *p)
+{
+    return p->kind == AT_PARAM_MATRIX || p->kind == AT_PARAM_TIED ||
+           p->kind == AT_PARAM_TRANSPOSED || p->kind == AT_PARAM_CONV;
+}
+
 const char *at_shape_text(char *text, size_t cap, const uint64_t *dims, int n)
 {
     size_t len = (size_t)snprintf(text, cap, "[");

@@ -53,6 +53,8 @@ void at_param_norm(at_params *p, at_norm *norm, const char *name, const char *of
 
 /* The shape a parameter has in our files (convolutions with the channel last); returns n_dims. */
 int at_param_stored(const at_param *p, uint64_t dims[4]);
+/* Its field is an at_matrix. */
+bool at_param_is_matrix(const at_param *p);
 /* "[192,3,4,4]" for messages. */
 const char *at_shape_text(char *text, size_t cap, const uint64_t *dims, int n);
 

@@ -551,6 +551,7 @@ at_status at_convert_hooked(const char *in, const char *out, const at_convert_op
     if ((unsigned)o.type > AT_WEIGHTS_Q4_0)
         return at_fail(err, AT_E_INVALID_PARAMETER, "type: %d is not one of 0..%d", (int)o.type,
                        (int)AT_WEIGHTS_Q4_0);
+    if (o.packed) return at_convert_packed(in, out, &o, err);
     planner pl = {.base = {.visit = plan_visit, .err = err}, .o = &o, .hooks = hooks};
     at_source source;
     at_lists lists = {0};
@@ -558,6 +559,7 @@ at_status at_convert_hooked(const char *in, const char *out, const at_convert_op
     at_network *net = NULL;
     at_status status = at_source_open(&source, in, err);
     pl.source = &source;
+    if (status == AT_OK && source.ours) status = at_refuse_packed(source.weights, err);
     if (status == AT_OK) status = at_lists_read(&lists, &source, pl.o, err);
     if (status == AT_OK) status = at_config_find(&config, &source, &lists, pl.o, err);
     if (status == AT_OK) status = at_network_open(&net, &config, &at_backend_cpu, NULL, err);

@@ -20,6 +20,12 @@ at_status at_convert_hooked(const char *in, const char *out, const at_convert_op
                             const at_convert_hooks *hooks,
                             at_error *err); // hooks NULL: at_convert()
 
+/* convert_packed.c: the model file `in` once more, its matrices in panels. */
+at_status at_convert_packed(const char *in, const char *out, const at_convert_options *o,
+                            at_error *err);
+/* AT_E_MODEL_UNSUPPORTED for such a file: for what reads rows of weights. */
+at_status at_refuse_packed(const at_weights *w, at_error *err);
+
 /* convert_types.c: the type of a parameter where matrices are to have `type`. */
 at_dtype at_stored_type(const at_param *p, at_weight_type type, at_dtype source);
 /* The same of a vector (bias, norm, depthwise convolution, table of position biases): half as wide beside

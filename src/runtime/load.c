@@ -1,5 +1,6 @@
 /* load.c - parameters from a model file: matrices are packed for the device, vectors copied, rows
  * left where they lie. Pages that have been packed are given back, so that weights are in memory once.
+ * Of a file that has the device's panels, matrices stay where they lie too.
  * All are checked when the model is opened; those of the text part are loaded when they are first needed:
  * they are two thirds of a Tag2Text, and a run that only tags has no use for them. */
 #include "base/element.h"
@@ -75,9 +76,45 @@ static at_status load_bytes(loader *l, const at_param *p, const at_weight *t)
     return status;
 }
 
+/* Rows and columns of a matrix whose stored shape is `dims`. */
+static void rows_and_columns(const uint64_t *dims, int n_dims, size_t *n, size_t *k)
+{
+    *n = dims[0];
+    *k = 1;
+    for (int i = 1; i < n_dims; i++)
+        *k *= dims[i];
+}
+
+/* Panels of k columns, of which visit() has checked the shape: whether a kernel can read them. */
+static at_status check_panels(const loader *l, const at_weight *t, size_t k)
+{
+    const at_weights *w = l->model->weights;
+    if (t->type == AT_I8 && k > AT_MAX_BYTES_DEPTH)
+        return at_fail(l->base.err, AT_E_MODEL_UNSUPPORTED,
+                       "%s: %s has %zu int8 weights an output, at most %d", at_weights_path(w),
+                       t->name, k, (int)AT_MAX_BYTES_DEPTH);
+    if ((uintptr_t)t->data % AT_ALIGN || at_weights_bytes(w) - t->offset - t->bytes < AT_SLACK)
+        return at_fail(l->base.err, AT_E_MODEL_DAMAGED,
+                       "%s: %s is not where a kernel may read it; pack the file again",
+                       at_weights_path(w), t->name);
+    return AT_OK;
+}
+
+static at_status borrow(loader *l, const at_param *p, const at_weight *t)
+{
+    uint64_t dims[4];
+    at_matrix m = {
+        .type = t->type, .data = (void *)(uintptr_t)t->data, .bytes = t->bytes, .borrowed = true};
+    rows_and_columns(dims, at_param_stored(p, dims), &m.n, &m.k);
+    at_weights_need(l->model->weights, t);
+    *(at_matrix *)p->field = m;
+    return AT_OK;
+}
+
 static at_status load(loader *l, const at_param *p, const at_weight *t)
 {
     at_model *m = l->model;
+    if (m->packed && at_param_is_matrix(p)) return borrow(l, p, t);
     at_error *err = l->base.err;
     if (t->type == AT_I8) return load_bytes(l, p, t);
     switch (p->kind) {
@@ -85,10 +122,8 @@ static at_status load(loader *l, const at_param *p, const at_weight *t)
     case AT_PARAM_TIED:
     case AT_PARAM_TRANSPOSED:
     case AT_PARAM_CONV: {
-        const size_t n = t->dims[0];
-        size_t k = 1;
-        for (int i = 1; i < t->n_dims; i++)
-            k *= t->dims[i];
+        size_t n, k;
+        rows_and_columns(t->dims, t->n_dims, &n, &k);
         const at_backend *be = m->net->backend;
         const bool bf16 = m->compute == AT_COMPUTE_BF16 && k <= AT_MAX_BYTES_DEPTH &&
                           (t->type == AT_F32 || t->type == AT_F16 || t->type == AT_BF16);
@@ -116,19 +151,30 @@ static void visit(at_params *params, const at_param *p)
 {
     loader *l = (loader *)params;
     at_model *m = l->model;
-    const at_weight *t = at_weights_find(m->weights, p->name);
+    const bool packed = m->packed && at_param_is_matrix(p);
+    char name[80];
+    (void)snprintf(name, sizeof name, packed ? AT_PANELS_NAME : "%s", p->name);
+    const at_weight *t = at_weights_find(m->weights, name);
     const char *path = at_weights_path(m->weights);
     if (!t) {
         params->status = at_fail(params->err, AT_E_MODEL_DAMAGED,
-                                 "%s: %s is missing; convert it again", path, p->name);
+                                 "%s: %s is missing; convert it again", path, name);
         return;
     }
-    uint64_t dims[4];
-    const int n = at_param_stored(p, dims);
+    uint64_t dims[4], elements = 1;
+    int n = at_param_stored(p, dims);
+    for (int i = 0; i < n; i++)
+        elements *= dims[i];
+    size_t rows = 0, columns = 0;
+    if (packed) {
+        rows_and_columns(dims, n, &rows, &columns);
+        m->net->backend->panels(t->type, rows, columns, dims);
+        n = 2;
+    }
     if (t->n_dims != n || memcmp(t->dims, dims, sizeof *dims * (size_t)n) != 0) {
         char found[96], expected[96];
         params->status = at_fail(params->err, AT_E_MODEL_DAMAGED,
-                                 "%s: %s is %s, expected %s; convert it again", path, p->name,
+                                 "%s: %s is %s, expected %s; convert it again", path, name,
                                  at_shape_text(found, sizeof found, t->dims, t->n_dims),
                                  at_shape_text(expected, sizeof expected, dims, n));
         return;
@@ -140,16 +186,15 @@ static void visit(at_params *params, const at_param *p)
     const bool bytes = t->type == AT_I8 && (p->kind == AT_PARAM_MATRIX || p->kind == AT_PARAM_CONV);
     if (t->type > AT_BF16 && !bytes && !blocks) {
         params->status = at_fail(params->err, AT_E_MODEL_UNSUPPORTED, "%s: %s has type %s", path,
-                                 p->name, at_dtype_name(t->type));
+                                 name, at_dtype_name(t->type));
         return;
     }
+    if (packed) params->status = check_panels(l, t, columns);
+    if (params->status != AT_OK) return;
     if (l->late) {
         params->status = load(l, p, t);
         return;
     }
-    uint64_t elements = 1;
-    for (int i = 0; i < n; i++)
-        elements *= dims[i];
     if (p->kind != AT_PARAM_TIED) m->parameters += elements;
     if (bytes) // one is enough to say so: the others stayed f16 for their error
         (void)snprintf(m->precision, sizeof m->precision, "int8");
@@ -161,16 +206,14 @@ static void visit(at_params *params, const at_param *p)
     const at_weight *scale;
     if (!params->texts)
         params->status = load(l, p, t);
-    else if (bytes)
+    else if (bytes && !packed)
         params->status = check_bytes(l, p, t, &scale);
 }
 
 static void unload(at_params *params, const at_param *p)
 {
     const at_model *m = ((loader *)params)->model;
-    if (p->kind == AT_PARAM_MATRIX || p->kind == AT_PARAM_TIED || p->kind == AT_PARAM_TRANSPOSED ||
-        p->kind == AT_PARAM_CONV)
-        m->net->backend->unpack(p->field, m->al);
+    if (at_param_is_matrix(p)) m->net->backend->unpack(p->field, m->al);
 }
 
 /* Nothing of the text part stays when it could not be loaded whole. */
@@ -196,9 +239,30 @@ at_status at_model_need_texts(at_model *m, at_pool *pool, at_error *err)
     return l.base.status;
 }
 
+/* Whether the matrices are panels, and this device's. */
+static at_status check_layout(at_model *m, at_error *err)
+{
+    const char *theirs = at_model_packed(m), *path = at_weights_path(m->weights);
+    char ours[AT_LAYOUT_TEXT];
+    m->packed = theirs[0] != 0;
+    m->net->backend->layout(ours);
+    if (m->packed && strcmp(theirs, ours) != 0)
+        return at_fail(err, AT_E_MODEL_UNSUPPORTED,
+                       "%.250s: packed for another processor's kernels (%.100s; here: %s); use the "
+                       "file that it was made from, or pack that again here",
+                       path, theirs, ours);
+    if (m->packed && m->compute == AT_COMPUTE_BF16)
+        return at_fail(
+            err, AT_E_MODEL_UNSUPPORTED,
+            "%.250s: packed for products in f32; for bf16 use the file that it was made from",
+            path);
+    return AT_OK;
+}
+
 at_status at_load_params(at_model *m, at_pool *pool, at_error *err)
 {
     loader l = {.base = {.visit = visit, .err = err}, .model = m, .pool = pool};
-    at_network_params(m->net, &l.base);
+    l.base.status = check_layout(m, err);
+    if (l.base.status == AT_OK) at_network_params(m->net, &l.base);
     return l.base.status;
 }

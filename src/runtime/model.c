@@ -194,6 +194,10 @@ const char *at_model_precision(const at_model *m)
 {
     return m->precision;
 }
+const char *at_model_packed(const at_model *m)
+{
+    return at_weights_str(m->weights, AT_PANELS_KEY, "");
+}
 at_compute at_model_compute(const at_model *m)
 {
     return m->compute;

@@ -100,6 +100,8 @@ static at_status list_layers(at_quantized *q, const at_weights *w, at_error *err
             err, AT_E_MODEL_UNSUPPORTED,
             "%s: not a model file of anytag's; convert it first: anytag convert %s model.gguf",
             at_weights_path(w), at_weights_path(w));
+    const at_status rows = at_refuse_packed(w, err);
+    if (rows != AT_OK) return rows;
     lister l = {.base = {.visit = list_layer, .err = err}, .q = q, .weights = w};
     at_status status = at_config_read(&config, w, err);
     if (status == AT_OK) status = at_network_open(&net, &config, &at_backend_cpu, NULL, err);

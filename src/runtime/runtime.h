@@ -32,6 +32,7 @@ struct at_model {
     at_compute compute;
     at_weights *weights; // stays open: strings and rows are read where they lie
     bool builtin;
+    bool packed; // its matrices are used where they lie in the file
     at_network *net;
     void **vectors; // [n_vectors] copies of the f32 parameters
     size_t n_vectors, cap_vectors;
@@ -111,6 +112,11 @@ struct at_tags {
     size_t *heat_ids; // [n_heat]
     float *heat;      // [n_heat, heat_side, heat_side]
 };
+
+/* A file whose matrices are panels says how they lie in this key (at_backend.layout); a matrix NAME is then
+ * the tensor NAME.panels, as at_backend.panels has it, and has its scales within. */
+#define AT_PANELS_KEY  "anytag.panels"
+#define AT_PANELS_NAME "%s.panels"
 
 /* Checks every parameter of model->net in model->weights and loads those that tagging needs (load.c). */
 at_status at_load_params(at_model *m, at_pool *pool, at_error *err);

@@ -220,6 +220,21 @@ static at_status call_convert(fix *f, at_error *err)
     return status;
 }
 
+/* Packed, then opened where it lies. */
+static at_status call_packed(fix *f, at_error *err)
+{
+    static const char out[] = "test_fault.tmp.packed.gguf",
+                      part[] = "test_fault.tmp.packed.gguf.part";
+    const at_convert_options o = {.struct_size = sizeof o, .packed = 1};
+    fix of_it = {.model_path = out};
+    at_status status = at_convert(f->model_path, out, &o, err);
+    assert_int_equal(access(out, F_OK) == 0, status == AT_OK);
+    assert_int_not_equal(access(part, F_OK), 0);
+    if (status == AT_OK) status = call_model(&of_it, err);
+    (void)unlink(out);
+    return status;
+}
+
 static at_status call_quantize(fix *f, at_error *err)
 {
     static const char out[] = "test_fault.tmp.int8.gguf", part[] = "test_fault.tmp.int8.gguf.part";
@@ -454,6 +469,7 @@ static void no_memory(void **state)
         {"at_labels_open", call_labels_file, false},
         {"at_weight_file_open", call_weight_file, false},
         {"at_convert", call_convert, false},
+        {"at_convert to panels", call_packed, false},
         {"at_quantize", call_quantize, false},
     };
     for (int plus = 0; plus < 2; plus++) {
@@ -563,6 +579,7 @@ static void no_match_without_memory(void **state)
     open_fix(&f, "tag2text");
     assert_true(fail_each(&f, call_model, "at_model_open") > 10);
     assert_true(fail_each(&f, call_convert, "at_convert") > 10);
+    assert_true(fail_each(&f, call_packed, "at_convert to panels") > 10);
     at_error err = {0};
     const long before = fault.live;
     assert_int_equal(call_match(&f, &err), AT_OK);

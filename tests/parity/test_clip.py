@@ -114,6 +114,12 @@ def test_vectors(clip, name):
     assert np.array_equal(encode(file, ["word " * 75]), encode(file, ["word " * 3000]))
 
 
+def test_packed(clip, tmp_path):
+    file, facts = clip("tiny")
+    common.run("convert", file, tmp_path / "packed.gguf", "--packed")
+    assert np.array_equal(encode(tmp_path / "packed.gguf", facts["texts"]), encode(file, facts["texts"]))
+
+
 def rows(path, n):
     return np.frombuffer(path.read_bytes()[-n * 512 * 4:], "<f4").reshape(n, 512)
 

@@ -62,5 +62,7 @@ at_status at_cpu_pack_bf16(at_matrix *out, const void *w, at_dtype src, size_t n
                            at_pool *pool, const at_allocator *al, at_error *err);
 at_status at_cpu_peak(at_pool *pool, const at_allocator *al, at_peak *out, at_error *err);
 void at_cpu_unpack(at_matrix *m, const at_allocator *al);
+void at_cpu_layout(char text[AT_LAYOUT_TEXT]);
+void at_cpu_panels(at_dtype type, size_t n, size_t k, uint64_t dims[2]);
 
 #endif

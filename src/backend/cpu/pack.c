@@ -2,6 +2,7 @@
  * up with zeros. The panels keep the type they are stored in, or are converted on the way. */
 #include "backend/cpu/cpu.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { SLICE = 64 }; // columns converted at a time
@@ -85,6 +86,27 @@ at_status at_cpu_pack(at_matrix *out, const void *w, at_dtype src, at_dtype dst,
 
 void at_cpu_unpack(at_matrix *m, const at_allocator *al)
 {
-    at_free(al, m->data);
+    if (!m->borrowed) at_free(al, m->data);
     *m = (at_matrix){0};
+}
+
+/* Whoever changes the bytes of a panel, here, in pack_narrow.c or in kernels.h, gives PANELS another number:
+ * files packed before are then refused. */
+enum { PANELS = 1 };
+
+void at_cpu_layout(char text[AT_LAYOUT_TEXT])
+{
+    const at_kernels *kn = at_kernels_get();
+    const at_narrow_form *f = &kn->s8;
+    (void)snprintf(text, AT_LAYOUT_TEXT, "cpu %d: floats and blocks %zu, bytes %zu x %zu to %zu",
+                   PANELS, kn->nr, f->nr, f->group, f->fill);
+}
+
+void at_cpu_panels(at_dtype type, size_t n, size_t k, uint64_t dims[2])
+{
+    const at_kernels *kn = at_kernels_get();
+    const bool bytes = type == AT_I8;
+    const size_t nr = bytes ? kn->s8.nr : kn->nr;
+    dims[0] = at_round_up(n, nr);
+    dims[1] = bytes ? at_s8_panel_bytes(&kn->s8, k) / nr : k;
 }
