@@ -42,6 +42,23 @@ typedef enum at_act {
     AT_ACT_RELU6
 } at_act;
 
+/* Row r of y: LayerNorm over n elements; then * gamma + beta. With `gather`, x is pictures of so many rows
+ * that `period` rows of y come of each, and the input row is made of `segments` rows of its picture, each
+ * n / segments wide: gather[r % period, s] (patch merging). y may be x when gather is NULL. Two-pass mean
+ * and variance, biased, as PyTorch. */
+typedef struct at_norm_args {
+    size_t rows, n;
+    const float *x;
+    size_t ldx;
+    const int32_t *gather; // [period, segments] or NULL
+    size_t period, segments;
+    const float *gamma;
+    const float *beta;
+    float eps;
+    float *y;
+    size_t ldy;
+} at_norm_args;
+
 /* y[m, n] = act(x[m, k] W^T + bias[n]) + residual[m, n]. GELU is the erf form,
  * QUICK_GELU x / (1 + exp(-1.702 x)). y may be residual.
  * With `together`, m is a number of pictures of so many rows each, and the bits of a row may depend on the
@@ -51,6 +68,8 @@ typedef struct at_linear_args {
     size_t together; // 0: each row is by itself
     const float *x;
     size_t ldx;
+    const at_norm_args *norm; // or NULL; x's rows are what it would write, its y is not written.
+                              // Only with W of AT_I8 or narrow, whose rows are rewritten anyway
     const at_matrix *w;
     const float *bias; // [n] or NULL
     at_act act;
@@ -59,22 +78,6 @@ typedef struct at_linear_args {
     float *y;
     size_t ldy;
 } at_linear_args;
-
-/* Row r of y: LayerNorm over n elements; then * gamma + beta. With `gather`, the input row is made of
- * `segments` rows of x, each n / segments wide: x[gather[r * segments + s]] (patch merging).
- * y may be x when gather is NULL. Two-pass mean and variance, biased, as PyTorch. */
-typedef struct at_norm_args {
-    size_t rows, n;
-    const float *x;
-    size_t ldx;
-    const int32_t *gather; // [rows, segments] or NULL
-    size_t segments;       // 1 when gather is NULL
-    const float *gamma;
-    const float *beta;
-    float eps;
-    float *y;
-    size_t ldy;
-} at_norm_args;
 
 /* Multi-head attention. For image b, group g (a window, or the whole map), head h:
  *   P = softmax_j(scale * q_i . k_j + bias[h, i, j] + (region[g, i] != region[g, j] ? -100 : 0)

@@ -164,17 +164,13 @@ static at_tensor attend(at_exec *x, const clip_text *m, const sharing *s, at_ten
 static at_tensor run_block(at_exec *x, const clip_text *m, const sharing *s, const block *b,
                            at_tensor y, bool last)
 {
-    const size_t w = m->base.config.text_hidden;
     const at_tensor next = last ? pick(x, y, s->end_row, s->texts) : y;
-    const size_t mark = at_arena_mark(&x->arena), rows = at_rows(next);
-    const at_tensor normed = at_tensor2(x, at_rows(y), w);
-    at_norm_to(x, y, &b->norm1, normed);
-    const at_tensor ctx = attend(x, m, s, at_linear_new(x, normed, &b->qkv, AT_ACT_NONE), last);
+    const size_t mark = at_arena_mark(&x->arena);
+    const at_tensor qkv = at_norm_linear_new(x, y, &b->norm1, &b->qkv, AT_ACT_NONE);
+    const at_tensor ctx = attend(x, m, s, qkv, last);
     at_linear_to(x, ctx, &b->out, AT_ACT_NONE, &next, next);
     at_arena_rewind(&x->arena, mark);
-    const at_tensor again = at_tensor2(x, rows, w);
-    at_norm_to(x, next, &b->norm2, again);
-    const at_tensor ffn = at_linear_new(x, again, &b->fc1, AT_ACT_QUICK_GELU);
+    const at_tensor ffn = at_norm_linear_new(x, next, &b->norm2, &b->fc1, AT_ACT_QUICK_GELU);
     at_linear_to(x, ffn, &b->fc2, AT_ACT_NONE, &next, next);
     at_arena_rewind(&x->arena, mark);
     return next;

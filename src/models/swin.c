@@ -111,10 +111,8 @@ static void block_forward(at_exec *e, const at_swin_stage *st, const at_swin_blo
     const size_t batch = x.dims[0], n = x.dims[1], c = st->dim;
     const at_window_map *map = shifted ? &st->shifted : &st->plain;
 
+    at_tensor qkv = at_norm_linear_new(e, x, &b->norm1, &b->qkv, AT_ACT_NONE); // [B, N, 3C]
     at_tensor y = at_tensor3(e, batch, n, c);
-    const size_t mark = at_arena_mark(&e->arena);
-    at_norm_to(e, x, &b->norm1, y);
-    at_tensor qkv = at_linear_new(e, y, &b->qkv, AT_ACT_NONE); // [B, N, 3C]
     at_attend(e, &(at_attention_args){
                      .batch = batch,
                      .groups = map->groups,
@@ -140,10 +138,9 @@ static void block_forward(at_exec *e, const at_swin_stage *st, const at_swin_blo
                  });
     at_linear_to(e, y, &b->proj, AT_ACT_NONE, &x, x);
 
-    at_arena_rewind(&e->arena, mark); // qkv is done with
+    at_arena_rewind(&e->arena, start); // qkv and y are done with
 
-    at_norm_to(e, x, &b->norm2, y);
-    at_tensor h = at_linear_new(e, y, &b->fc1, AT_ACT_GELU); // [B, N, 4C]
+    at_tensor h = at_norm_linear_new(e, x, &b->norm2, &b->fc1, AT_ACT_GELU); // [B, N, 4C]
     at_linear_to(e, h, &b->fc2, AT_ACT_NONE, &x, x);
     at_arena_rewind(&e->arena, start);
 }
@@ -169,21 +166,6 @@ static at_tensor patch_embed(at_exec *e, const at_swin *m, at_tensor pixels)
     at_norm_to(e, x, &m->patch_norm, x);
     at_stage(e, x, "patch_embed");
     return x;
-}
-
-/* [B, N, C] to [B, N/4, 2C]: a 2x2 cell's rows side by side, LayerNorm, a linear layer. */
-static at_tensor patch_merge(at_exec *e, const at_swin_stage *st, at_tensor x)
-{
-    const size_t batch = x.dims[0], n = x.dims[1] / 4;
-    at_tensor y = at_tensor3(e, batch, n, 2 * st->dim);
-    const size_t mark = at_arena_mark(&e->arena);
-    at_tensor cells = at_tensor3(e, batch, n, 4 * st->dim);
-    for (size_t b = 0; b < batch; b++)
-        at_norm_gather(e, at_row_range(x, b * 4 * n, 4 * n), st->merge, 4, &st->merge_norm,
-                       at_row_range(cells, b * n, n));
-    at_linear_to(e, cells, &st->reduction, AT_ACT_NONE, NULL, y);
-    at_arena_rewind(&e->arena, mark);
-    return y;
 }
 
 /* Blocks of a stage for a batch: each block takes some pictures after others, as many as make rows enough
@@ -218,7 +200,8 @@ at_tensor at_swin_forward(at_exec *e, const at_swin *m, at_tensor pixels)
         const at_swin_stage *st = &m->stages[s];
         stage_forward(e, st, s, x);
         if (s + 1 < AT_STAGES) {
-            x = patch_merge(e, st, x);
+            // [B, N/4, 2C]: a 2x2 cell's rows side by side, LayerNorm, a linear layer
+            x = at_norm_gather_linear_new(e, x, st->merge, 4, &st->merge_norm, &st->reduction);
             at_stage(e, x, "swin.stage%d.out", s);
         }
     }

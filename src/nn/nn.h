@@ -115,9 +115,14 @@ void at_linear_to(at_exec *x, at_tensor in, const at_linear *l, at_act act,
                   const at_tensor *residual, at_tensor y);
 at_tensor at_linear_new(at_exec *x, at_tensor in, const at_linear *l, at_act act);
 void at_norm_to(at_exec *x, at_tensor in, const at_norm *n, at_tensor y);
-/* Each output row is LayerNorm of `segments` input rows side by side. gather: [rows(y), segments] */
-void at_norm_gather(at_exec *x, at_tensor in, const int32_t *gather, size_t segments,
-                    const at_norm *n, at_tensor y);
+/* y = act(norm(x) W^T + b), the bits of the norm and the product by themselves. Where W is of bytes or narrow
+ * it is one op, of at_linear's name, and nothing is written between the two. */
+at_tensor at_norm_linear_new(at_exec *x, at_tensor in, const at_norm *n, const at_linear *l,
+                             at_act act);
+/* Likewise of rows that are `segments` of a picture's rows of x, [B, N, C], side by side. gather:
+ * [N / segments, segments]. Gives [B, N / segments, cols]. */
+at_tensor at_norm_gather_linear_new(at_exec *x, at_tensor in, const int32_t *gather,
+                                    size_t segments, const at_norm *n, const at_linear *l);
 /* at_attention_args with its pointers; shapes were checked by the layer that calls. */
 void at_attend(at_exec *x, const at_attention_args *a);
 void at_patches(at_exec *x, const at_im2col_args *a);

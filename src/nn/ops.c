@@ -62,8 +62,14 @@ static void moved(at_exec *x, at_op op, size_t floats, size_t weights)
     if (x->profile) x->counts[op].bytes += (double)sizeof(float) * (double)floats + (double)weights;
 }
 
-void at_linear_to(at_exec *x, at_tensor in, const at_linear *l, at_act act,
-                  const at_tensor *residual, at_tensor y)
+static bool is_narrow(const at_matrix *w)
+{
+    return w->type == AT_I8 || w->narrow;
+}
+
+/* y = act(in W^T + b) + residual; with a norm, whose result has the shape of `in`, of what that gives. */
+static void linear(at_exec *x, at_tensor in, const at_norm_args *norm, const at_linear *l,
+                   at_act act, const at_tensor *residual, at_tensor y)
 {
     const size_t m = at_rows(in);
     const bool fit = at_cols(in) == l->w.k && at_cols(y) == l->w.n && at_rows(y) == m &&
@@ -76,8 +82,9 @@ void at_linear_to(at_exec *x, at_tensor in, const at_linear *l, at_act act,
     const size_t together = !x->together ? 0 : in.n_dims == 3 ? in.dims[1] : m;
     const at_linear_args a = {.m = m,
                               .together = together,
-                              .x = in.data,
+                              .x = norm ? NULL : in.data,
                               .ldx = in.ld,
+                              .norm = norm,
                               .w = &l->w,
                               .bias = l->bias,
                               .act = act,
@@ -91,6 +98,12 @@ void at_linear_to(at_exec *x, at_tensor in, const at_linear *l, at_act act,
     moved(x, op, m * (l->w.k + l->w.n + (residual ? l->w.n : 0)), l->w.bytes);
 }
 
+void at_linear_to(at_exec *x, at_tensor in, const at_linear *l, at_act act,
+                  const at_tensor *residual, at_tensor y)
+{
+    linear(x, in, NULL, l, act, residual, y);
+}
+
 at_tensor at_linear_new(at_exec *x, at_tensor in, const at_linear *l, at_act act)
 {
     size_t dims[4];
@@ -101,39 +114,80 @@ at_tensor at_linear_new(at_exec *x, at_tensor in, const at_linear *l, at_act act
     return y;
 }
 
-static void norm(at_exec *x, at_tensor in, const int32_t *gather, size_t segments, const at_norm *n,
-                 at_tensor y, bool fit)
+static at_norm_args norm_of(const at_norm *n, at_tensor in, at_tensor y)
+{
+    return (at_norm_args){.rows = at_rows(y),
+                          .n = n->n,
+                          .x = in.data,
+                          .ldx = in.ld,
+                          .gamma = n->gamma,
+                          .beta = n->beta,
+                          .eps = n->eps,
+                          .y = y.data,
+                          .ldy = y.ld};
+}
+
+static void norm(at_exec *x, const at_norm_args *a, bool fit)
 {
     double start = 0;
     if (!begin(x, AT_OP_NORM, fit, &start)) return;
-    const size_t rows = at_rows(y);
-    x->backend->norm(x->device, &(at_norm_args){.rows = rows,
-                                                .n = n->n,
-                                                .x = in.data,
-                                                .ldx = in.ld,
-                                                .gather = gather,
-                                                .segments = segments,
-                                                .gamma = n->gamma,
-                                                .beta = n->beta,
-                                                .eps = n->eps,
-                                                .y = y.data,
-                                                .ldy = y.ld});
-    end(x, AT_OP_NORM, start, 8.0 * (double)rows * (double)n->n);
-    moved(x, AT_OP_NORM, 2 * rows * n->n, 0);
+    x->backend->norm(x->device, a);
+    end(x, AT_OP_NORM, start, 8.0 * (double)a->rows * (double)a->n);
+    moved(x, AT_OP_NORM, 2 * a->rows * a->n, 0);
+}
+
+static bool norm_fits(at_tensor in, const at_norm *n, at_tensor y)
+{
+    return at_cols(in) == n->n && at_cols(y) == n->n && at_rows(in) == at_rows(y);
 }
 
 void at_norm_to(at_exec *x, at_tensor in, const at_norm *n, at_tensor y)
 {
-    norm(x, in, NULL, 1, n, y,
-         at_cols(in) == n->n && at_cols(y) == n->n && at_rows(in) == at_rows(y));
+    const at_norm_args a = norm_of(n, in, y);
+    norm(x, &a, norm_fits(in, n, y));
 }
 
-void at_norm_gather(at_exec *x, at_tensor in, const int32_t *gather, size_t segments,
-                    const at_norm *n, at_tensor y)
+/* `dims` of the normed rows. Their memory is planned whoever writes it: who looks at products does so in an
+ * arena that was planned without. Untouched it costs nothing. */
+static at_tensor norm_linear(at_exec *x, at_tensor in, const int32_t *gather, size_t segments,
+                             const size_t *dims, const at_norm *n, const at_linear *l, at_act act)
 {
-    norm(x, in, gather, segments, n, y,
-         at_cols(in) * segments == n->n && n->n <= AT_MAX_ROW && at_cols(y) == n->n &&
-             at_rows(in) == at_rows(y) * segments);
+    size_t out[4];
+    memcpy(out, dims, (size_t)in.n_dims * sizeof *out);
+    out[in.n_dims - 1] = l->w.n;
+    const at_tensor y = at_tensor_new(x, in.n_dims, out);
+    const size_t mark = at_arena_mark(&x->arena);
+    const at_tensor normed = at_tensor_new(x, in.n_dims, dims);
+    at_norm_args a = norm_of(n, in, normed);
+    bool fit = norm_fits(in, n, normed);
+    if (gather) {
+        a.gather = gather;
+        a.segments = segments;
+        a.period = dims[1];
+        fit = in.n_dims == 3 && dims[1] * segments == in.dims[1] && dims[2] == n->n &&
+              n->n <= AT_MAX_ROW;
+    }
+    if (fit && is_narrow(&l->w) && !x->product) {
+        linear(x, normed, &a, l, act, NULL, y);
+    } else {
+        norm(x, &a, fit);
+        linear(x, normed, NULL, l, act, NULL, y);
+    }
+    at_arena_rewind(&x->arena, mark);
+    return y;
+}
+
+at_tensor at_norm_linear_new(at_exec *x, at_tensor in, const at_norm *n, const at_linear *l,
+                             at_act act)
+{
+    return norm_linear(x, in, NULL, 1, in.dims, n, l, act);
+}
+
+at_tensor at_norm_gather_linear_new(at_exec *x, at_tensor in, const int32_t *gather,
+                                    size_t segments, const at_norm *n, const at_linear *l)
+{
+    const size_t dims[3] = {in.dims[0], in.dims[1] / segments, in.dims[2] * segments};
+    return norm_linear(x, in, gather, segments, dims, n, l, AT_ACT_NONE);
 }
 
 void at_attend(at_exec *x, const at_attention_args *a)

@@ -39,6 +39,8 @@ void at_cpu_linear_narrow(at_device *d,
                           const at_linear_args *a); // of AT_I8 or narrow, nothing empty
 void at_cpu_attention(at_device *d, const at_attention_args *a);
 void at_cpu_norm(at_device *d, const at_norm_args *a);
+/* Row r of it into y; `row`, which may be y, is room for a row of AT_MAX_ROW. */
+void at_cpu_norm_row(const at_kernels *kn, const at_norm_args *a, size_t r, float *row, float *y);
 void at_cpu_im2col(at_device *d, const at_im2col_args *a);
 void at_cpu_depthwise(at_device *d, const at_depthwise_args *a);
 void at_cpu_reweight(at_device *d, const at_reweight_args *a);

@@ -1,5 +1,6 @@
 /* linear_narrow.c - Y = act(X W^T + b) + R with X narrowed row by row on the way: to bytes for W in bytes
- * (W8A8; sums are exact), to bfloat16 for W in panels of it. The bits depend neither on threads nor on m.
+ * (W8A8; sums are exact), to bfloat16 for W in panels of it. A norm before it goes the same way, each row
+ * once, while it is in the first cache. The bits depend neither on threads nor on m.
  *
  * Many rows: a chunk is a block of rows against all panels; it narrows its rows into its worker's room,
  * once, and the panels stream by. Fewer rows than make a block for every thread: all are narrowed first,
@@ -56,11 +57,14 @@ static float *scales_of(const product *p, char *room, size_t rows)
 }
 
 /* Rows [first, first + n) of X into places [at, at + n) of a room. */
-static void narrow(const product *p, size_t first, size_t n, char *room, size_t at, float *scales)
+static void narrow(const product *p, int worker, size_t first, size_t n, char *room, size_t at,
+                   float *scales)
 {
     const size_t k = p->a->w->k, k_end = at_round_up(k, p->f->fill);
+    float *normed = p->scratch[worker].data;
     for (size_t i = 0; i < n; i++) {
-        const float *x = p->a->x + (first + i) * p->a->ldx;
+        const float *x = p->a->norm ? normed : p->a->x + (first + i) * p->a->ldx;
+        if (p->a->norm) at_cpu_norm_row(p->kn, p->a->norm, first + i, normed, normed);
         char *to = room + (at + i) * p->lda;
         if (p->a->w->type == AT_I8) {
             p->kn->quantize_row(k, x, to, &scales[at + i]);
@@ -128,16 +132,15 @@ static void rows_chunk(void *ctx, size_t chunk, int worker)
     char *room = p->rooms + (size_t)worker * p->room;
     float *scales = scales_of(p, room, p->rows);
     const size_t row = chunk * p->rows, m = at_min_size(p->rows, p->m - row);
-    narrow(p, row, m, room, 0, scales);
+    narrow(p, worker, row, m, room, 0, scales);
     multiply(p, worker, row, m, room, scales, 0, panels_of(p));
 }
 
 static void narrow_chunk(void *ctx, size_t chunk, int worker)
 {
-    (void)worker;
     const product *p = ctx;
     const size_t some = p->f->mr, first = chunk * some;
-    narrow(p, p->row + first, at_min_size(some, p->m - first), p->rooms, first,
+    narrow(p, worker, p->row + first, at_min_size(some, p->m - first), p->rooms, first,
            scales_of(p, p->rooms, p->m));
 }
 

@@ -20,22 +20,27 @@ static size_t chunks(size_t n, size_t step)
     return (n + step - 1) / step;
 }
 
+void at_cpu_norm_row(const at_kernels *kn, const at_norm_args *a, size_t r, float *row, float *y)
+{
+    const float *x = a->x + r * a->ldx;
+    if (a->gather) {
+        const size_t width = a->n / a->segments, picture = r / a->period;
+        const int32_t *from = a->gather + r % a->period * a->segments;
+        x = a->x + picture * a->period * a->segments * a->ldx;
+        for (size_t s = 0; s < a->segments; s++)
+            memcpy(row + s * width, x + (size_t)from[s] * a->ldx, width * sizeof *row);
+        x = row;
+    }
+    kn->layer_norm(a->n, x, a->gamma, a->beta, a->eps, y);
+}
+
 static void norm_chunk(void *ctx, size_t chunk, int worker)
 {
     const work *w = ctx;
     const at_norm_args *a = w->args;
-    float *row = w->d->scratch[worker].data;
-    const size_t width = a->n / a->segments, end = at_min_size(a->rows, (chunk + 1) * ROWS);
-    for (size_t r = chunk * ROWS; r < end; r++) {
-        const float *x = a->x + r * a->ldx;
-        if (a->gather) {
-            const int32_t *from = a->gather + r * a->segments;
-            for (size_t s = 0; s < a->segments; s++)
-                memcpy(row + s * width, a->x + (size_t)from[s] * a->ldx, width * sizeof *row);
-            x = row;
-        }
-        w->d->kernels->layer_norm(a->n, x, a->gamma, a->beta, a->eps, a->y + r * a->ldy);
-    }
+    const size_t end = at_min_size(a->rows, (chunk + 1) * ROWS);
+    for (size_t r = chunk * ROWS; r < end; r++)
+        at_cpu_norm_row(w->d->kernels, a, r, w->d->scratch[worker].data, a->y + r * a->ldy);
 }
 
 void at_cpu_norm(at_device *d, const at_norm_args *a)

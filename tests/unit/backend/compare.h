@@ -64,7 +64,7 @@ static float *nans(size_t n)
 }
 
 /* |got - want| <= 1e-5 * (1 + |want|): sums of at most a few hundred numbers of size one. NaN is NaN. */
-static void near(double got, double want, const char *what, size_t i, size_t j)
+static inline void near(double got, double want, const char *what, size_t i, size_t j)
 {
     if (isnan(want) ? isnan(got) : fabs(got - want) <= 1e-5 * (1.0 + fabs(want))) return;
     fail_msg("%s [%zu, %zu]: got %.9g, want %.9g", what, i, j, got, want);

@@ -25,6 +25,7 @@ static void test_norm(void **state)
                                                             .x = x,
                                                             .ldx = ldx,
                                                             .gather = segments > 1 ? gather : NULL,
+                                                            .period = rows,
                                                             .segments = segments,
                                                             .gamma = gamma,
                                                             .beta = beta,
