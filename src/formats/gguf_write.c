@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,7 +24,7 @@ typedef struct patch { // where a string's bytes stand in the file
 
 struct at_gguf_writer {
     const at_allocator *al;
-    char *path, *part;
+    char *path, *target, *part; // as it was named; where its links lead; written until it is whole
     int fd;
     at_buf keys, infos;
     uint64_t n_keys, n_tensors, alignment;
@@ -60,24 +62,28 @@ at_status at_gguf_create(at_gguf_writer **out, const char *path, const at_alloca
 {
     *out = NULL;
     at_gguf_writer *g = at_new(al, at_gguf_writer);
-    const size_t len = strlen(path);
+    char real[PATH_MAX];
+    // /dev/stdout is a link: a rename there would replace it for every program
+    const char *target = realpath(path, real) ? real : path;
+    const size_t len = strlen(target);
     if (!g) return at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory", path);
     *g = (at_gguf_writer){.al = al,
                           .fd = -1,
                           .alignment = ALIGNMENT,
-                          .path = at_strndup(al, path, len),
+                          .path = at_strndup(al, path, strlen(path)),
+                          .target = at_strndup(al, target, len),
                           .part = at_alloc(al, len + 6)};
     at_buf_init(&g->keys, al, HEADER_LIMIT);
     at_buf_init(&g->infos, al, HEADER_LIMIT);
     at_status status = AT_OK;
     struct stat st;
-    if (!g->path || !g->part)
+    if (!g->path || !g->target || !g->part)
         status = at_fail(err, AT_E_OUT_OF_MEMORY, "%s: no memory", path);
     else if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) // renaming would replace a device
         status = at_fail(err, AT_E_OUTPUT_FAILED,
                          "%s: not a regular file; a model cannot be written there", path);
     else {
-        (void)snprintf(g->part, len + 6, "%s.part", path);
+        (void)snprintf(g->part, len + 6, "%s.part", target);
         g->fd = at_part_open(g->part);
         if (g->fd < 0 && errno == EWOULDBLOCK)
             status = at_fail(err, AT_E_OUTPUT_FAILED, "%s: another run is writing it", path);
@@ -312,6 +318,7 @@ static void release(at_gguf_writer *g)
     at_buf_reset(&g->infos);
     at_free(g->al, g->ends);
     at_free(g->al, g->path);
+    at_free(g->al, g->target);
     at_free(g->al, g->part);
     at_free(g->al, g);
 }
@@ -322,7 +329,7 @@ at_status at_gguf_finish(at_gguf_writer *g, at_error *err)
     if (g->n_tensors && (g->current < g->n_tensors || g->at != g->ends[g->n_tensors - 1]))
         fail(g, AT_E_INTERNAL, "fewer bytes than its tensors have");
     if (g->status == AT_OK && fdatasync(g->fd) != 0 && errno != EINVAL) fail_errno(g, errno);
-    if (g->status == AT_OK && rename(g->part, g->path) != 0) fail_errno(g, errno);
+    if (g->status == AT_OK && rename(g->part, g->target) != 0) fail_errno(g, errno);
     if (g->status != AT_OK) (void)unlink(g->part); // renamed or gone before the lock is
     if (g->status == AT_OK) {
         const int fd = g->fd;

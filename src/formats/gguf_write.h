@@ -1,5 +1,5 @@
 /* gguf_write.h - writes a GGUF v3 file as a stream: first the keys, then the list of tensors, then
- * their bytes in the same order. The file is PATH.part until it is whole.
+ * their bytes in the same order. The file, where links of PATH lead, is named .part until it is whole.
  *
  * Errors stick: the first one is kept and given by at_gguf_finish(); later calls do nothing. */
 #ifndef AT_FORMATS_GGUF_WRITE_H

@@ -29,6 +29,11 @@ def test_a_link_stays_a_link(photos):
     os.symlink("real.jsonl", photos / "link.jsonl")
     run("tag", "-q", "-f", "jsonl", "-o", photos / "link.jsonl", photos / "a.jpg")
     assert os.path.islink(photos / "link.jsonl") and (photos / "real.jsonl").read_text().startswith("{")
+    os.symlink("real.gguf", photos / "link.gguf")
+    for command in "convert", "quantize":
+        (photos / "real.gguf").write_text("old")
+        run(command, BOX, photos / "link.gguf")
+        assert os.path.islink(photos / "link.gguf") and (photos / "real.gguf").read_bytes().startswith(b"GGUF")
     assert sorted(p.name for p in photos.glob("*.part")) == []
 
 
