@@ -7,6 +7,7 @@
 #include "base/element.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "kernels/kernels.h"
 #include "models/swin_tables.h"
 
@@ -348,6 +349,7 @@ static const char *stem(const char *path, char *out, size_t cap)
     (void)snprintf(out, cap, "%.*s", (int)(len - from), path + from);
     char *dot = strrchr(out, '.');
     if (dot && dot != out) *dot = 0;
+    at_utf8_printable(out); // any bytes may name a file, a model's strings are UTF-8
     return out;
 }
 
@@ -534,6 +536,13 @@ static at_status write_model(const planner *pl, const at_config *c, const at_lis
     return at_gguf_finish(g, err);
 }
 
+at_status at_convert_name_check(const char *name, at_error *err)
+{
+    const size_t len = name ? strlen(name) : 0, good = name ? at_utf8_valid(name, len) : 0;
+    if (good == len) return AT_OK;
+    return at_fail(err, AT_E_INVALID_PARAMETER, "name: not UTF-8 (byte %zu)", good);
+}
+
 at_status at_convert(const char *in, const char *out, const at_convert_options *options,
                      at_error *err)
 {
@@ -546,18 +555,20 @@ at_status at_convert_hooked(const char *in, const char *out, const at_convert_op
     if (!in || !out)
         return at_fail(err, AT_E_INVALID_PARAMETER, "at_convert: in and out must not be NULL");
     at_convert_options o;
-    const at_status known = AT_OPTIONS(at_convert_options, &o, options, err);
-    if (known != AT_OK) return known;
+    at_status status = AT_OPTIONS(at_convert_options, &o, options, err);
+    if (status != AT_OK) return status;
     if ((unsigned)o.type > AT_WEIGHTS_Q4_0)
         return at_fail(err, AT_E_INVALID_PARAMETER, "type: %d is not one of 0..%d", (int)o.type,
                        (int)AT_WEIGHTS_Q4_0);
+    status = at_convert_name_check(o.name, err);
+    if (status != AT_OK) return status;
     if (o.packed) return at_convert_packed(in, out, &o, err);
     planner pl = {.base = {.visit = plan_visit, .err = err}, .o = &o, .hooks = hooks};
     at_source source;
     at_lists lists = {0};
     at_config config;
     at_network *net = NULL;
-    at_status status = at_source_open(&source, in, err);
+    status = at_source_open(&source, in, err);
     pl.source = &source;
     if (status == AT_OK && source.ours) status = at_refuse_packed(source.weights, err);
     if (status == AT_OK) status = at_lists_read(&lists, &source, pl.o, err);

@@ -347,7 +347,8 @@ at_status at_quantize(const char *in, const char *out, const at_quantize_options
     if (!in || !out)
         return at_fail(err, AT_E_INVALID_PARAMETER, "at_quantize: in and out must not be NULL");
     at_quantize_options o;
-    const at_status known = AT_OPTIONS(at_quantize_options, &o, options, err);
+    at_status known = AT_OPTIONS(at_quantize_options, &o, options, err);
+    if (known == AT_OK) known = at_convert_name_check(o.name, err);
     if (known != AT_OK) return known;
     if (o.type == AT_WEIGHTS_KEEP) o.type = AT_WEIGHTS_INT8;
     if ((unsigned)o.type > AT_WEIGHTS_Q4_0)

@@ -37,6 +37,18 @@ def test_a_link_stays_a_link(photos):
     assert sorted(p.name for p in photos.glob("*.part")) == []
 
 
+@pytest.mark.parametrize("command", ["convert", "quantize"])
+def test_a_model_can_be_read_again(command, tmp_path):
+    """Whatever bytes name the file it was made of; a name of up to 255 bytes is cut."""
+    for stem in b"m\xff", "\u72d7".encode() * 60:
+        source, out = tmp_path / os.fsdecode(stem + b".gguf"), tmp_path / "out.gguf"
+        os.symlink(os.path.abspath(BOX), source)
+        run(command, source, out)
+        run("info", "-m", out)
+    said = run(command, BOX, tmp_path / "bad.gguf", "--name", os.fsdecode(b"n\xff"), code=2).stderr
+    assert said.count(b"\n") == 1 and b"name: not UTF-8" in said and not list(tmp_path.glob("bad*"))
+
+
 @pytest.mark.parametrize("more", [(), ("--resume",)])
 def test_two_runs_do_not_share_a_part(photos, more):
     for out, args in ("r.jsonl", ("tag", "-q", "-f", "jsonl", *more, "-o")), ("m.gguf", ("convert", BOX)):
