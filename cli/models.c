@@ -203,7 +203,8 @@ static int check_precision(const cli_options *o, const at_model *model)
         strcmp(o->precision, at_model_precision(model)) == 0)
         return 0;
     return cli_usage(
-        "--precision: the model is stored as %s; convert it: anytag convert IN OUT --type %.10s",
+        "--precision: the model is stored as %s; make one of its f16 or f32 file: anytag convert IN "
+        "OUT --type %.10s",
         at_model_precision(model), o->precision);
 }
 

@@ -28,6 +28,8 @@ def test_file(int8):
 def test_not_again(int8, tmp_path):
     r = run("convert", int8, tmp_path / "x.gguf", "--type", "f16", code=3)
     assert b"quantised already" in r.stderr
+    r = run("bench", "-m", int8, "--precision", "q4_0", code=2)  # so it does not say to convert this one
+    assert b"stored as int8; make one of its f16 or f32 file: anytag convert IN OUT --type q4_0" in r.stderr
     assert not (tmp_path / "x.gguf").exists()
 
 

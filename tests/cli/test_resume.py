@@ -216,7 +216,8 @@ def writer(pipe, data):
     thread = threading.Thread(target=pipe.write_bytes, args=(data,), daemon=True)
     thread.start()
     yield
-    thread.join()
+    thread.join(PATIENCE)
+    assert not thread.is_alive(), "nobody read the pipe"
 
 
 @pytest.mark.parametrize("shape", ["jsonl", "txt"])
