@@ -44,7 +44,7 @@ typedef struct at_convert_options {
     int packed;
 } at_convert_options;
 
-/* Writes `out` whole or not at all (out.part, renamed).   in, out, options borrow
+/* Writes `out`, which must not be `in`, whole or not at all (out.part, renamed).   in, out, options borrow
  * AT_E_MODEL_MISMATCH names the key, the shape found and the shape expected; _UNSAFE_PICKLE,
  * _MODEL_DAMAGED, _MODEL_UNSUPPORTED, _NOT_FOUND, _OUTPUT_FAILED, _DISK_FULL, _OUT_OF_MEMORY. */
 AT_API at_status at_convert(const char *in, const char *out, const at_convert_options *options,

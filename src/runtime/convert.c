@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { CHUNK = 1 << 18 };             // elements converted at a time
 static const char SCALE[] = ".scale"; // of a tensor of bytes: NAME.scale, a float an output
@@ -536,11 +537,21 @@ static at_status write_model(const planner *pl, const at_config *c, const at_lis
     return at_gguf_finish(g, err);
 }
 
-at_status at_convert_name_check(const char *name, at_error *err)
+static bool same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+at_status at_convert_check(const char *in, const char *out, const char *name, at_error *err)
 {
     const size_t len = name ? strlen(name) : 0, good = name ? at_utf8_valid(name, len) : 0;
-    if (good == len) return AT_OK;
-    return at_fail(err, AT_E_INVALID_PARAMETER, "name: not UTF-8 (byte %zu)", good);
+    if (good < len) return at_fail(err, AT_E_INVALID_PARAMETER, "name: not UTF-8 (byte %zu)", good);
+    if (!same_file(in, out)) return AT_OK;
+    return at_fail(err, AT_E_INVALID_PARAMETER,
+                   "%s is the model itself; what is taken away is not got back, so write "
+                   "another file",
+                   out);
 }
 
 at_status at_convert(const char *in, const char *out, const at_convert_options *options,
@@ -560,7 +571,7 @@ at_status at_convert_hooked(const char *in, const char *out, const at_convert_op
     if ((unsigned)o.type > AT_WEIGHTS_Q4_0)
         return at_fail(err, AT_E_INVALID_PARAMETER, "type: %d is not one of 0..%d", (int)o.type,
                        (int)AT_WEIGHTS_Q4_0);
-    status = at_convert_name_check(o.name, err);
+    status = at_convert_check(in, out, o.name, err);
     if (status != AT_OK) return status;
     if (o.packed) return at_convert_packed(in, out, &o, err);
     planner pl = {.base = {.visit = plan_visit, .err = err}, .o = &o, .hooks = hooks};

@@ -19,8 +19,9 @@ typedef struct at_convert_hooks {
 at_status at_convert_hooked(const char *in, const char *out, const at_convert_options *options,
                             const at_convert_hooks *hooks,
                             at_error *err); // hooks NULL: at_convert()
-/* A model whose name is not UTF-8 could not be read again; NULL is fine. */
-at_status at_convert_name_check(const char *name, at_error *err);
+/* AT_E_INVALID_PARAMETER: `out` is `in`, which would be lost; or a model of this name (NULL is fine) could not be read
+ * again, for it is not UTF-8. */
+at_status at_convert_check(const char *in, const char *out, const char *name, at_error *err);
 
 /* convert_packed.c: the model file `in` once more, its matrices in panels. */
 at_status at_convert_packed(const char *in, const char *out, const at_convert_options *o,

@@ -325,19 +325,13 @@ static at_status quantize(at_quantized *q, const char *in, const char *out, at_e
     if (status == AT_OK && pictures) status = at_quantize_outputs(q, s, err);
     for (size_t i = 0; i < q->n_layers; i++)
         decide(q, &q->layers[i]);
-    q->totals.bytes_before = file_bytes(in); // it may be the same path
+    q->totals.bytes_before = file_bytes(in);
     if (status == AT_OK) status = write_file(q, in, out, err);
     q->totals.bytes_after = file_bytes(out);
     if (status == AT_OK && pictures) status = at_quantize_tags(q, s, out, err);
     at_session_close(s);
     at_model_close(m);
     return status;
-}
-
-static bool same_file(const char *a, const char *b)
-{
-    struct stat x, y;
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
 at_status at_quantize(const char *in, const char *out, const at_quantize_options *options,
@@ -348,7 +342,7 @@ at_status at_quantize(const char *in, const char *out, const at_quantize_options
         return at_fail(err, AT_E_INVALID_PARAMETER, "at_quantize: in and out must not be NULL");
     at_quantize_options o;
     at_status known = AT_OPTIONS(at_quantize_options, &o, options, err);
-    if (known == AT_OK) known = at_convert_name_check(o.name, err);
+    if (known == AT_OK) known = at_convert_check(in, out, o.name, err);
     if (known != AT_OK) return known;
     if (o.type == AT_WEIGHTS_KEEP) o.type = AT_WEIGHTS_INT8;
     if ((unsigned)o.type > AT_WEIGHTS_Q4_0)
@@ -358,11 +352,6 @@ at_status at_quantize(const char *in, const char *out, const at_quantize_options
         return at_fail(err, AT_E_INVALID_PARAMETER, "keep_above: %g is below 0", o.keep_above);
     if ((o.n_keep && !o.keep) || (o.n_narrow && !o.narrow) || (o.n_pictures && !o.pictures))
         return at_fail(err, AT_E_INVALID_PARAMETER, "at_quantize: a list is NULL, but not empty");
-    if (same_file(in, out))
-        return at_fail(err, AT_E_INVALID_PARAMETER,
-                       "%s is the model itself; what rounding takes away is not got back, so write "
-                       "another file",
-                       out);
     if (o.keep_above == 0) o.keep_above = most_error(o.type);
     if (!o.measured) o.measured = 16;
     at_quantized *q = at_new(NULL, at_quantized);

@@ -181,7 +181,8 @@ def test_in_place(tmp_path):
     model.write_bytes(BOX.read_bytes())
     os.link(model, tmp_path / "link.gguf")
     for out in (model, tmp_path / "link.gguf"):
-        assert b"is the model itself" in run("quantize", model, out, code=2).stderr
+        for command in (["quantize"], ["convert", "--type", "q4_0"], ["convert", "--packed"]):
+            assert b"is the model itself" in run(*command, model, out, code=2).stderr
     assert model.read_bytes() == BOX.read_bytes()
 
 
