@@ -74,8 +74,11 @@ def outcome(program, model, files):
         names.flush()
 
         def records(command, *more):
-            lines = subprocess.run([program, command, "-m", model, "-q", "--no-config", "-f", "jsonl", *more,
-                                    "--files-from", names.name], check=True, stdout=subprocess.PIPE).stdout.splitlines()
+            done = subprocess.run([program, command, "-m", model, "-q", "--no-config", "-f", "jsonl", *more,
+                                   "--files-from", names.name], stdout=subprocess.PIPE)
+            if done.returncode:
+                raise SystemExit(done.returncode)  # it said why
+            lines = done.stdout.splitlines()
             if len(lines) != len(files):
                 raise SystemExit(f"{model}: {len(lines)} records for {len(files)} pictures")
             return [json.loads(x) for x in lines]
@@ -94,12 +97,17 @@ def main():
     a = p.parse_args()
     records = json.loads((a.data / a.list).read_text("utf-8"))
     files = [a.data / r["image_path"] for r in records]
+    most = max((t for r in records for t in r["union_label_id"]), default=-1)
+    if most < 0:
+        raise SystemExit(f"{a.list} has no picture with a tag")
     for f in files:
         if not f.exists():
             raise SystemExit(f"{f} is not there; unpack the tar files into {a.data}")
     first = None
     for model in a.models:
         scores, found, captions = outcome(a.program, model, files)
+        if most >= scores.shape[1]:
+            raise SystemExit(f"{model} has {scores.shape[1]} tags, and {a.list} a tag {most}: made for another list of tags?")
         if not first:
             first = found, captions
             truth = np.zeros(scores.shape, bool)
@@ -107,6 +115,8 @@ def main():
                 row[r["union_label_id"]] = True
             print(f"{len(files)} pictures, {mean_average_precision(scores, truth)[1]} tags of {scores.shape[1]}\n\n"
                   "| file | bytes | mAP | CIDEr | same captions | decisions that differ |\n| --- | --- | --- | --- | --- | --- |")
+        if scores.shape != truth.shape:
+            raise SystemExit(f"{model} has {scores.shape[1]} tags, {a.models[0]} {truth.shape[1]}")
         other = sum(len(x ^ y) for x, y in zip(found, first[0]))
         print(f"| {pathlib.Path(model).name} | {pathlib.Path(model).stat().st_size:,} "
               f"| {mean_average_precision(scores, truth)[0]:.4f} | {cider(captions, [r['caption'] for r in records]):.3f} "

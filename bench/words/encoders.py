@@ -14,8 +14,10 @@ import numpy as np
 
 def vectors(program, file, texts):
     """[texts, width], of length 1."""
-    out = subprocess.run([program, file], input=b"".join(t.encode() + b"\0" for t in texts), check=True, stdout=subprocess.PIPE).stdout
-    v = np.frombuffer(out, "<f4").reshape(len(texts), -1).astype(float)
+    done = subprocess.run([program, file], input=b"".join(t.encode() + b"\0" for t in texts), stdout=subprocess.PIPE)
+    if done.returncode:
+        raise SystemExit(done.returncode)  # it said why
+    v = np.frombuffer(done.stdout, "<f4").reshape(len(texts), -1).astype(float)
     return v / np.linalg.norm(v, axis=1, keepdims=True)
 
 

@@ -68,3 +68,14 @@ def test_table(tmp_path):
     (tmp_path / "3.jpg").unlink()
     gone = subprocess.run(command, capture_output=True, text=True)
     assert gone.returncode and "3.jpg is not there" in gone.stderr
+
+
+def test_what_does_not_fit_is_told(tmp_path):
+    for tag, code, said in ((7, 1, "a tag 7"), (0, 3, "no such model")):
+        (tmp_path / "val.json").write_text(json.dumps([{"image_path": "a.jpg", "caption": ["x"], "union_label_id": [tag]}]))
+        (tmp_path / "a.jpg").touch()
+        row = {"scores": base64.b64encode(SCORES[0].tobytes()).decode(), "tags": [], "captions": [{"text": "x"}]}
+        (tmp_path / "program").write_text(f"#!/bin/sh\necho '{json.dumps(row)}'\n" if code == 1 else "#!/bin/sh\necho no such model >&2\nexit 3\n")
+        (tmp_path / "program").chmod(0o755)
+        done = subprocess.run([sys.executable, SCRIPT, tmp_path, "a.gguf", "--program", tmp_path / "program"], capture_output=True, text=True)
+        assert done.returncode == code and said in done.stderr and done.stderr.count("\n") == 1, done.stderr
