@@ -176,6 +176,8 @@ typedef struct cli_output {
 } cli_output;
 /* Before long work: could a file be made there? 0 or an exit code. */
 int cli_output_check(const char *path);
+/* A model file is renamed when whole, which stdout cannot be: 2 for "-". */
+int cli_not_stdout(const char *path);
 int cli_output_open(cli_output *out, const char *path);
 at_status cli_output_write(void *user, const void *data, size_t size, at_error *err);
 int cli_output_close(cli_output *out, bool keep);

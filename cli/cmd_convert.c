@@ -134,6 +134,7 @@ int cmd_convert(const cli_options *o, char **inputs, size_t n)
 {
     static const char *const types[] = {"keep", "f32", "f16", "bf16", "int8", "q8_0", "q4_0"};
     if (n != 2) return cli_usage("convert needs IN and OUT; see anytag convert --help");
+    if (cli_not_stdout(inputs[1])) return 2;
     int type = 0;
     while (o->type && strcmp(types[type], o->type) != 0) // one of them: the table says so
         type++;

@@ -20,7 +20,8 @@ static int labels_build(const cli_options *o, char **inputs, size_t n)
     at_model *model = NULL;
     at_labels *set = NULL;
     at_error err = {0};
-    int code = cli_output_check(o->output);
+    int code = cli_not_stdout(o->output);
+    if (code == 0) code = cli_output_check(o->output);
     if (code == 0) code = cli_open_model(o, &model);
     if (code == 0) code = cli_open_labels(o, model, inputs[0], true, &set);
     if (code == 0 && at_labels_save(set, o->output, &err) != AT_OK) code = cli_fail(&err);

@@ -268,6 +268,7 @@ int cmd_quantize(const cli_options *o, char **inputs, size_t n)
 {
     if (n != (o->output ? 1 : 2))
         return cli_usage("quantize needs IN and OUT; see anytag quantize --help");
+    if (cli_not_stdout(o->output ? o->output : inputs[1])) return 2;
     cli_files files = {0};
     cli_options quiet = *o; // stopping is told here: no picture is finished
     quiet.quiet = true;

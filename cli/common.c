@@ -122,6 +122,12 @@ int cli_output_check(const char *path)
     return code;
 }
 
+int cli_not_stdout(const char *path)
+{
+    if (strcmp(path, "-") != 0) return 0;
+    return cli_usage("a model file cannot be written to stdout; name a file");
+}
+
 /* FILE.part for this run alone; the name stays, so that --resume finds what a killed run left. NULL with errno. */
 static FILE *open_part(const char *part)
 {

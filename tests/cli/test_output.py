@@ -37,6 +37,12 @@ def test_a_link_stays_a_link(photos):
     assert sorted(p.name for p in photos.glob("*.part")) == []
 
 
+@pytest.mark.parametrize("args", [("convert", BOX, "-"), ("quantize", BOX, "-"), ("quantize", BOX, "-o", "-"), ("labels", "build", "dog", "-o", "-")])
+def test_a_model_is_not_for_stdout(args, tmp_path):
+    done = run(*(os.path.abspath(a) if a == BOX else a for a in args), cwd=tmp_path, code=2)
+    assert done.stderr.count(b"\n") == 1 and b"cannot be written to stdout" in done.stderr and not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("command", ["convert", "quantize"])
 def test_a_model_can_be_read_again(command, tmp_path):
     """Whatever bytes name the file it was made of; a name of up to 255 bytes is cut."""
