@@ -20,7 +20,7 @@ static void convert_progress(void *user, uint64_t done, uint64_t total)
                 done == total ? "\r\033[K" : "");
 }
 
-/* --- --check: the same pictures through the f32 weights of IN (a packed file: IN) and through OUT ------------------------------- */
+/* --- --check: the same pictures through the f32 weights of IN, or a packed IN itself, and through OUT --- */
 
 enum { CHECKS = 4, CHECK_SIDE = 96 };
 // of a score; the small model in bf16 differs by 0.02, in int8 by 0.09

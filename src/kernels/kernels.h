@@ -265,6 +265,12 @@ typedef struct at_attend_head {
     void *room; // at_attend_room bytes, AT_ALIGN aligned
 } at_attend_head;
 
+static inline size_t at_attend_seen(const at_attend_head *p, size_t i)
+{
+    const ptrdiff_t seen = p->causal ? p->before + (ptrdiff_t)i + 1 : (ptrdiff_t)p->n_k;
+    return seen < 0 ? 0 : (size_t)seen < p->n_k ? (size_t)seen : p->n_k;
+}
+
 /* Packed keys and values, and what a block of queries needs, of attend_f32; attend_bf16 takes less. */
 static inline size_t at_attend_room(size_t n_k, size_t dim)
 {

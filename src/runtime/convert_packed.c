@@ -11,8 +11,8 @@ typedef struct packer {
     at_params base;
     const at_model *model;
     at_gguf_writer *g;
-    bool
-        panels; // now; or all others. Panels are first, so that bytes follow the last, as kernels need them
+    // Panels now, or all others. Panels are first, so that bytes follow the last, as kernels need them.
+    bool panels;
     bool data; // the second telling: bytes behind the list
     const at_convert_options *o;
     uint64_t done, total; // bytes

@@ -8,12 +8,6 @@ static size_t row_of(const int32_t *rows, size_t i)
     return rows ? (size_t)rows[i] : i;
 }
 
-static size_t seen_by(const at_attend_head *p, size_t i)
-{
-    const ptrdiff_t seen = p->causal ? p->before + (ptrdiff_t)i + 1 : (ptrdiff_t)p->n_k;
-    return seen < 0 ? 0 : at_min_size((size_t)seen, p->n_k);
-}
-
 /* Weights of query i for n keys, not divided by their sum; gives the sum. */
 static double weights(const at_attend_head *p, size_t i, size_t n, float *w)
 {
@@ -42,7 +36,7 @@ static double weights(const at_attend_head *p, size_t i, size_t n, float *w)
 void at_attend_f32_ref(const at_attend_head *p)
 {
     for (size_t i = 0; i < p->n_q; i++) {
-        const size_t n = seen_by(p, i);
+        const size_t n = at_attend_seen(p, i);
         const float by = n ? (float)(1.0 / weights(p, i, n, p->room)) : 0.0f;
         float *out = p->out + row_of(p->q_rows, i) * p->ldo;
         for (size_t c = 0; c < p->dim; c++)

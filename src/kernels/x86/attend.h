@@ -214,12 +214,6 @@ INLINE float powers(float *x, size_t n, vec most)
     return sum_lanes(sum);
 }
 
-INLINE size_t seen_by(const at_attend_head *p, size_t i)
-{
-    const ptrdiff_t seen = p->causal ? p->before + (ptrdiff_t)i + 1 : (ptrdiff_t)p->n_k;
-    return seen < 0 ? 0 : at_min_size((size_t)seen, p->n_k);
-}
-
 /* n rows, a tile's at most, go through each pass together, so that one row's last additions overlap the
  * next's first. */
 INLINE void weights_of(const head *h, size_t first, size_t n, float *x, float *by)
@@ -229,14 +223,14 @@ INLINE void weights_of(const head *h, size_t first, size_t n, float *x, float *b
     vec most[HIGH];
     float sum[HIGH];
     for (size_t i = 0; i < n; i++) {
-        const size_t seen = seen_by(p, first + i);
+        const size_t seen = at_attend_seen(p, first + i);
         most[i] = more ? end_scores(h, first + i, x + i * h->ld, seen, true)
                        : end_scores(h, first + i, x + i * h->ld, seen, false);
     }
     for (size_t i = 0; i < n; i++)
-        sum[i] = powers(x + i * h->ld, seen_by(p, first + i), most[i]);
+        sum[i] = powers(x + i * h->ld, at_attend_seen(p, first + i), most[i]);
     for (size_t i = 0; i < n; i++) {
-        const size_t seen = seen_by(p, first + i);
+        const size_t seen = at_attend_seen(p, first + i);
         by[i] = seen ? 1.0f / sum[i] : 0.0f;
         for (size_t j = seen; j < p->n_k; j++)
             x[i * h->ld + j] = 0.0f;
